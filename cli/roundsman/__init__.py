@@ -1,0 +1,1 @@
+"""Roundsman: makes the rounds of a fleet of Linux hosts."""
