@@ -1,0 +1,1 @@
+"""Effects out: what turns messages into deliveries. Only this package sends."""

@@ -1,0 +1,5 @@
+"""The only room that knows SQL. Functions take an open Transaction; what they do together commits together."""
+
+from .database import Store, StoreError, Transaction
+
+__all__ = ["Store", "StoreError", "Transaction"]

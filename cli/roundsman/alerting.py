@@ -1,0 +1,81 @@
+"""The flow from events to the outbox: load a state, let alerts/ decide, keep state, reasons and effects together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from .alerts.decide import Decision, Reason, decide, in_order, inhibitor
+from .alerts.model import AlertState, HumanEvent, Measurement, Notify
+from .store import Transaction, alerts, outbox
+from .times import stamp
+
+# Decisions that repeat what was known before would drown a timeline.
+_QUIET = {Reason.UNCHANGED, Reason.STILL_OK, Reason.NOTHING_OPEN, Reason.STALE}
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Where notifications go: the one receiver, its channels, and how long one waits for companions."""
+
+    receiver: str | None = None
+    channels: Sequence[str] = field(default_factory=tuple)
+    group_wait: timedelta = timedelta(0)
+
+
+def states_of(tx: Transaction, host: str) -> dict[str, AlertState]:
+    """The host's alerts by fingerprint."""
+    return {state["fingerprint"]: AlertState.from_dict(state) for state in alerts.of_host(tx, host)}
+
+
+def measure(
+    tx: Transaction, states: dict[str, AlertState], events: Sequence[Measurement], now: datetime, routing: Routing
+) -> list[Decision]:
+    """Decide on one host's events, in the order that inhibition needs; `states` follows along."""
+    decisions = []
+    for event in in_order(list(events)):
+        state = states.get(event.fingerprint)
+        decision = decide(state, event, now, inhibited_by=inhibitor(event.host, states))
+        if decision.state is not None:
+            states[event.fingerprint] = decision.state
+        if decision.state != state or decision.effects:
+            _keep(tx, decision, event.run, now, routing)
+        decisions.append(decision)
+    return decisions
+
+
+def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime, routing: Routing) -> Decision:
+    """Decide on what a person did to one alert. A refused decision changes nothing."""
+    decision = decide(state, event, now)
+    if not decision.refused:
+        _keep(tx, decision, None, now, routing)
+    return decision
+
+
+def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime, routing: Routing) -> None:
+    if decision.state is None:
+        return
+    alerts.save(tx, decision.state.to_dict())
+    if decision.reason not in _QUIET:
+        alerts.note(tx, decision.state.fingerprint, stamp(now), decision.reason, decision.sentence, run)
+    for effect in decision.effects:
+        _post(tx, effect, run, now, routing)
+
+
+def _post(tx: Transaction, effect: Notify, run: str | None, now: datetime, routing: Routing) -> None:
+    if routing.receiver is None:
+        return
+    for channel in routing.channels:
+        outbox.add(
+            tx,
+            key=f"{effect.key}/{channel}",
+            receiver=routing.receiver,
+            channel=channel,
+            group_key=f"{effect.alert.host}/{run or 'person'}",
+            run_id=run,
+            notification=effect.to_dict(),
+            now=now,
+            # What a person did is told at once; what a run found waits for what else it finds on that host.
+            due_at=now + routing.group_wait if run else now,
+        )

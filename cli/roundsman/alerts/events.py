@@ -1,0 +1,177 @@
+"""Ledger entries (docs/records.md) become events. One table per kind of entry, no decision about alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from roundsman.alerts.model import AlertState, CheckResult, Measurement, NoData, Status
+from roundsman.alerts.names import REACHABLE, CheckKind, check_kind
+
+Entry = Mapping[str, Any]
+
+# What only a host that was reached can have answered: the payload of each kind of entry.
+_PAYLOAD = {
+    "health": "checks",
+    "backup": "backup",
+    "verify": "verifications",
+    "restore": "restore",
+    "prune": "prune",
+}
+_OUTCOMES = {"ok": Status.OK, "damaged": Status.CRITICAL, "unknown": Status.UNKNOWN}
+# A failed backup is an emergency in waiting; retention that did not run is not, yet must not rest unseen.
+_SOURCE_FAILED = {CheckKind.BACKUP: Status.CRITICAL, CheckKind.PRUNE: Status.WARNING}
+
+
+def events_of(entry: Entry, known: Mapping[str, AlertState], playbook: str = "") -> list[Measurement]:
+    """The events of one ledger entry, in the order in which they must be decided.
+
+    `known` holds the alerts by fingerprint, at least those of the entry's host: an alert that the entry leaves
+    without data gets a NoData. `playbook` is what `run_started` of the same run names; it tells apart the failed runs
+    of different playbooks. Entries of runs in check mode are not to be passed. Raises KeyError or ValueError when the
+    entry is not what docs/records.md says.
+    """
+    kind = entry["kind"]
+    if kind == "run_finished":
+        return _run_finished(entry, playbook)
+    if "host" not in entry:
+        return []
+    source = _Source(entry)
+    reached = [source.result(REACHABLE, Status.OK, "host reached")] if _reached(entry) else []
+    match kind:
+        case "unreachable":
+            events = _unreachable(source, known)
+        case "health":
+            events = _health(source, known)
+        case "backup" | "prune":
+            events = _of_source(source, CheckKind(kind))
+        case "verify":
+            events = _verify(source)
+        case "failed":
+            events = _failed(source, playbook)
+        case _:
+            events = []
+    return [*reached, *events]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An entry as the origin of events: they share its host, run and time."""
+
+    entry: Entry
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self.entry.get("data") or {}
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.entry["ok"])
+
+    @property
+    def msg(self) -> str:
+        return str(self.entry.get("msg") or "no message")
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromisoformat(self.entry["time"])
+
+    def result(
+        self, check: str, status: Status, message: str, evidence: Mapping[str, Any] | None = None
+    ) -> CheckResult:
+        return CheckResult(self.entry["host"], str(check), status, message, evidence or {}, self.entry["run"], self.at)
+
+    def no_data(self, alerts: Iterable[AlertState], message: str) -> list[Measurement]:
+        return [NoData(alert.host, alert.check, message, self.entry["run"], self.at) for alert in alerts]
+
+    def open_alerts(self, known: Mapping[str, AlertState]) -> list[AlertState]:
+        return [alert for alert in known.values() if alert.host == self.entry["host"] and alert.is_open]
+
+
+def _reached(entry: Entry) -> bool:
+    """True when the host itself has answered. A failed task proves nothing: it may have failed on the controller."""
+    payload = _PAYLOAD.get(entry["kind"])
+    return payload is not None and (bool(entry["ok"]) or bool((entry.get("data") or {}).get(payload)))
+
+
+def _unreachable(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:
+    message = f"host unreachable: {source.msg}"
+    others = [alert for alert in source.open_alerts(known) if alert.check != REACHABLE]
+    return [
+        source.result(REACHABLE, Status.CRITICAL, message, {"task": source.data.get("task")}),
+        *source.no_data(others, "host unreachable"),
+    ]
+
+
+def _health(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:
+    measured = [alert for alert in source.open_alerts(known) if check_kind(alert.check) is CheckKind.MEASURED]
+    if not source.ok:
+        failed = source.result(CheckKind.HEALTH, Status.UNKNOWN, f"health sweep failed: {source.msg}")
+        return [failed, *source.no_data(measured, "health sweep failed")]
+    checks = source.data.get("checks") or []
+    results = [source.result(check["id"], Status(check["status"]), check["message"], check) for check in checks]
+    present = {check["id"] for check in checks}
+    gone = [alert for alert in measured if alert.check not in present]
+    return [
+        source.result(CheckKind.HEALTH, Status.OK, "health sweep ran"),
+        *results,
+        *source.no_data(gone, "no longer measured"),
+    ]
+
+
+def _of_source(source: _Source, kind: CheckKind) -> list[Measurement]:
+    """A backup or prune of one source: `backup:etc`. Without a source's name, the failure is one of `backup`."""
+    record = source.data.get(kind.value) or {}
+    name = record.get("source") or source.entry.get("item")
+    check = f"{kind}:{name}" if name else kind.value
+    evidence = {key: value for key, value in record.items() if key not in ("snapshots", "keep", "remove")}
+    if not source.ok:
+        return [source.result(check, _SOURCE_FAILED[kind], f"{kind} of {name or '?'} failed: {source.msg}", evidence)]
+    done = source.result(check, Status.OK, f"{kind} of {name or '?'} done", evidence)
+    return [done] if check == kind.value else [source.result(kind, Status.OK, f"{kind} ran"), done]
+
+
+def _verify(source: _Source) -> list[Measurement]:
+    verifications = source.data.get("verifications") or []
+    if not source.ok and not verifications:
+        return [source.result(CheckKind.VERIFY, Status.UNKNOWN, f"verification failed: {source.msg}")]
+    return [
+        source.result(CheckKind.VERIFY, Status.OK, "verification ran"),
+        *(_verification(source, verification) for verification in verifications),
+    ]
+
+
+def _verification(source: _Source, found: Mapping[str, Any]) -> CheckResult:
+    status = _OUTCOMES[found["outcome"]]
+    snapshot = f"snapshot {str(found['snapshot'])[:8]}" if found.get("snapshot") else "no snapshot"
+    said = f": {found['message']}" if found.get("message") else ""
+    level = found.get("failed_level") or found.get("wanted")
+    message = {
+        Status.OK: f"{found['source']}, {snapshot}: holds at level {found.get('level')}",
+        Status.CRITICAL: f"{found['source']}, {snapshot}: damaged at level {level}{said}",
+        Status.UNKNOWN: f"{found['source']}, {snapshot}: level {level} could not be verified{said}",
+    }[status]
+    return source.result(f"{CheckKind.VERIFY}:{found['source']}", status, message, found)
+
+
+def _failed(source: _Source, playbook: str) -> list[Measurement]:
+    """Another task failed: what it was to do is not known to be done, until the playbook goes through on the host."""
+    message = f"task {source.data.get('task')!r} failed: {source.msg}"
+    return [source.result(_run_check(playbook), Status.UNKNOWN, message, dict(source.data))]
+
+
+def _run_finished(entry: Entry, playbook: str) -> list[Measurement]:
+    at = datetime.fromisoformat(entry["time"])
+    return [
+        CheckResult(host, _run_check(playbook), Status.OK, "the run went through", dict(stats), entry["run"], at)
+        for host, stats in entry["data"]["stats"].items()
+        if stats["ok"] and not stats["failures"] and not stats["unreachable"]
+    ]
+
+
+def _run_check(playbook: str) -> str:
+    """`run:rounds` for `/srv/playbooks/rounds.yml` and for `roundsman.fleet.rounds`; `run` when it is not known."""
+    name = playbook.rpartition("/")[2].removesuffix(".yml").removesuffix(".yaml").rpartition(".")[2]
+    return f"{CheckKind.RUN}:{name}" if name else CheckKind.RUN.value

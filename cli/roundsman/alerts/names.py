@@ -1,0 +1,44 @@
+"""The names of checks: the one place that tells a check of a host's inventory from what Roundsman itself watches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+
+
+class CheckKind(StrEnum):
+    """What a check watches. Every member but MEASURED is also a reserved name."""
+
+    REACHABLE = "reachable"  # the host answers
+    HEALTH = "health"  # the health sweep itself ran
+    BACKUP = "backup"  # one source was backed up
+    VERIFY = "verify"  # one source's snapshot was verified
+    PRUNE = "prune"  # one source's retention was applied
+    RUN = "run"  # a playbook went through on the host
+    MEASURED = ""  # a check of the host's own list, measured by the health sweep
+
+
+REACHABLE = CheckKind.REACHABLE.value
+RESERVED_NAMES = frozenset(kind.value for kind in CheckKind if kind is not CheckKind.MEASURED)
+RESERVED_PREFIXES = tuple(sorted(f"{name}:" for name in RESERVED_NAMES))
+
+
+def check_kind(check: str) -> CheckKind:
+    """The kind of a check by its name: `backup` and `backup:etc` are BACKUP, `data-disk` is MEASURED."""
+    name = check.partition(":")[0]
+    return CheckKind(name) if name in RESERVED_NAMES else CheckKind.MEASURED
+
+
+def is_reserved(check_id: str) -> bool:
+    """True when an inventory must not use this id, because an alert of Roundsman's own would share its name."""
+    return check_kind(check_id) is not CheckKind.MEASURED
+
+
+def fingerprint(host: str, check: str) -> str:
+    """Id of the alert of one check on one host: the first 12 hex digits of the SHA-256 of the JSON array [host, check].
+
+    JSON, because joining with a separator would let two pairs share an id.
+    """
+    canonical = json.dumps([host, check], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import config_option, console, json_option, limit_option, opened, print_json, run_options, run_playbook
+
+
+@click.group()
+def backup() -> None:
+    """Make, list, verify and restore backups."""
+
+
+@backup.command()
+@click.option("--full", is_flag=True, help="Read all data again instead of only what changed.")
+@run_options
+def run(full: bool, **options: Any) -> None:
+    """Back up what the inventory of each host says."""
+    run_playbook("backup", **options, variables={"roundsman_backup_type": "full"} if full else None)
+
+
+@backup.command()
+@click.option(
+    "--level", type=click.Choice(["stored", "read", "restored"]), default="restored", show_default=True,
+    help="The evidence wanted; each level includes the ones before.",
+)  # fmt: skip
+@run_options
+def verify(level: str, **options: Any) -> None:
+    """Verify the newest snapshot of every source."""
+    run_playbook("verify", **options, variables={"roundsman_verify_level": level})
+
+
+@backup.command()
+@click.argument("host")
+@click.option("--source", required=True, help="Source to restore, as the inventory names it.")
+@click.option("--snapshot", default="latest", show_default=True, help="Snapshot id.")
+@click.option("--path", "paths", multiple=True, help="Restore only this path (may be given several times).")
+@click.option("--to", "target", required=True, metavar="DIR", help="Directory on the host to restore into.")
+@click.option("--overwrite", is_flag=True, help="Restore into a directory that holds something already.")
+@run_options
+def restore(
+    host: str, source: str, snapshot: str, paths: tuple[str, ...], target: str, overwrite: bool, **options: Any
+) -> None:
+    """Restore a source of HOST into a directory there, and compare it with its manifest."""
+    if not Path(target).is_absolute():
+        raise click.BadParameter("must be an absolute path on the host", param_hint="--to")
+    limit = options.pop("limit")
+    if limit:
+        raise click.UsageError("restore takes one HOST, not --limit")
+    variables = {
+        "roundsman_restore_source": source,
+        "roundsman_restore_snapshot": snapshot,
+        "roundsman_restore_paths": list(paths),
+        "roundsman_restore_target": target,
+        "roundsman_restore_overwrite": overwrite,
+    }
+    run_playbook("restore", **options, limit=host, variables=variables)
+
+
+@backup.command("list")
+@click.option("--all", "everything", is_flag=True, help="Every snapshot, not only the newest of each source.")
+@limit_option
+@json_option
+@config_option
+def list_(everything: bool, limit: str | None, as_json: bool, config: str | None) -> None:
+    """List the snapshots that are known, and the evidence for each."""
+    from ..store import snapshots  # noqa: PLC0415
+    from ..views.draw import draw_snapshots  # noqa: PLC0415
+    from .common import hosts_meant  # noqa: PLC0415
+
+    with opened(config) as session:
+        hosts = hosts_meant(session.settings, limit)
+        with session.store.read() as tx:
+            found = snapshots.held(tx, hosts)
+    if not everything:
+        newest = {(row["host"], row["source"]): row for row in reversed(found)}
+        found = [row for row in found if newest[row["host"], row["source"]] is row]
+    if as_json:
+        print_json(found)
+    else:
+        draw_snapshots(console(), found)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import click
+
+from .common import config_option, console, json_option, one_of, opened, print_json, show
+
+
+@click.group()
+def runs() -> None:
+    """Look at past runs."""
+
+
+@runs.command("list")
+@click.option("-n", "--number", default=20, show_default=True, help="How many.")
+@json_option
+@config_option
+def list_(number: int, as_json: bool, config: str | None) -> None:
+    """List the newest runs."""
+    from ..store import runs as records  # noqa: PLC0415
+    from ..views.draw import draw_runs  # noqa: PLC0415
+
+    with opened(config) as session, session.store.read() as tx:
+        found = records.newest(tx, number)
+    if as_json:
+        print_json(found)
+    else:
+        draw_runs(console(), found)
+
+
+@runs.command("show")
+@click.argument("run", default="last")
+@click.option("-v", "--verbose", is_flag=True, help="Show what is well, too.")
+@json_option
+@config_option
+def show_(run: str, verbose: bool, as_json: bool, config: str | None) -> None:
+    """Show what a run found. RUN is its id, the beginning or the end of it, or `last`."""
+    from ..store import runs as records  # noqa: PLC0415
+
+    with opened(config) as session:
+        with session.store.read() as tx:
+            found = records.newest(tx, 1) if run == "last" else records.find(tx, run)
+        show(session.report(one_of(found, "run", run, "id")["id"]), as_json=as_json, details=verbose)

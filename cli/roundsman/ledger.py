@@ -1,0 +1,191 @@
+"""Reads ledger files into the store, idempotently: each record is taken exactly once, whatever was killed when.
+
+A record, what follows from it, and the position after it commit together. The file format is docs/records.md's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .alerting import Routing, measure, states_of
+from .alerts.events import events_of
+from .store import Store, Transaction, outbox, runs, snapshots
+from .times import stamp
+
+FORMAT_VERSION = 1
+RECORDS_PER_TRANSACTION = 200
+KEEP_READ_LEDGERS = timedelta(days=30)
+
+Entry = dict[str, Any]
+
+
+@contextmanager
+def run_lock(ledger_dir: Path, run_id: str) -> Iterator[None]:
+    """Held while this process works for the run; readers then know that it is not over."""
+    ledger_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(ledger_dir / f"{run_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_alive(ledger_dir: Path, run_id: str) -> bool:
+    """Whether any process of the run (CLI, Ansible or one of its workers) still lives."""
+    try:
+        descriptor = os.open(ledger_dir / f"{run_id}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def catch_up(store: Store, ledger_dir: Path, now: datetime, routing: Routing) -> list[Entry]:
+    """Read all that runs have written since the last time, and close the runs of which nobody lives any more."""
+    with store.read() as tx:
+        known = {row["id"] for row in runs.unfinished(tx)}
+    found = {path.stem for path in ledger_dir.glob("*.jsonl")} if ledger_dir.is_dir() else set()
+    read: list[Entry] = []
+    for run_id in sorted(found | known):
+        # Asked before reading: whoever lives now may still write; whoever is dead has written all it could.
+        alive = is_alive(ledger_dir, run_id)
+        read += ingest(store, ledger_dir / f"{run_id}.jsonl", now, routing)
+        if not alive:
+            _close(store, ledger_dir, run_id, now)
+    return read
+
+
+def ingest(store: Store, path: Path, now: datetime, routing: Routing) -> list[Entry]:
+    """Take a file's new whole lines into the store. A missing file has none."""
+    read: list[Entry] = []
+    while True:
+        with store.write() as tx:
+            run = runs.get(tx, path.stem, locked=True)
+            if run is not None and run["closed"]:
+                break
+            seq, start = (run["seq"], run["offset_bytes"]) if run else (0, 0)
+            lines, end = _whole_lines(path, start)
+            if not lines:
+                break
+            records = [record for line in lines if (record := _parse(line)) and record["seq"] > seq]
+            for record in records:
+                _take(tx, record, now, routing)
+            runs.update(tx, path.stem, seq=records[-1]["seq"] if records else seq, offset_bytes=end)
+        read += records
+        if not records and run is None:
+            break
+    return read
+
+
+def forget_read_ledgers(store: Store, ledger_dir: Path, now: datetime) -> None:
+    """Delete ledgers that were read to their end long ago; the store holds all that they said."""
+    for path in ledger_dir.glob("*.jsonl"):
+        if now.timestamp() - path.stat().st_mtime < KEEP_READ_LEDGERS.total_seconds():
+            continue
+        with store.read() as tx:
+            run = runs.get(tx, path.stem)
+        if run is not None and run["closed"]:
+            path.unlink(missing_ok=True)
+
+
+def _whole_lines(path: Path, start: int) -> tuple[list[bytes], int]:
+    """At most RECORDS_PER_TRANSACTION lines that end in a newline, and where the next one starts."""
+    lines: list[bytes] = []
+    end = start
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            for line in file:
+                if not line.endswith(b"\n") or len(lines) == RECORDS_PER_TRANSACTION:
+                    break
+                lines.append(line)
+                end += len(line)
+    except FileNotFoundError:
+        pass
+    return lines, end
+
+
+def _parse(line: bytes) -> Entry | None:
+    """A record, or None for what a power loss may leave behind: blocks of zeros, halves of lines."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.get("v") == FORMAT_VERSION else None
+
+
+def _take(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> None:
+    run_id, kind, data = entry["run"], entry["kind"], entry.get("data", {})
+    run = runs.get(tx, run_id)
+    if run is None:
+        # A plain ansible-playbook run: nobody registered it.
+        runs.register(
+            tx, run_id, command="ansible-playbook", playbook=data.get("playbook", ""), pattern=data.get("pattern", ""),
+            check_mode=data.get("check_mode", False), started_at=entry["time"],
+        )  # fmt: skip
+        run = runs.get(tx, run_id)
+        assert run is not None  # noqa: S101
+    if kind == "run_started":
+        runs.update(tx, run_id, hosts=data["hosts"], playbook=data["playbook"], check_mode=data["check_mode"])
+    elif kind == "run_finished":
+        runs.update(tx, run_id, status="finished", finished_at=entry["time"], stats=data["stats"])
+    runs.add_entry(tx, entry)
+    if not run["check_mode"]:
+        _note_evidence(tx, entry)
+        _judge(tx, entry, run, now, routing)
+
+
+def _note_evidence(tx: Transaction, entry: Entry) -> None:
+    host, data = entry.get("host"), entry.get("data", {})
+    if host is None:
+        return
+    if entry["kind"] == "backup" and "backup" in data:
+        snapshots.record_backup(tx, host, data["backup"])
+    for verification in data.get("verifications", []):
+        snapshots.record_verification(tx, host, verification)
+    if entry["kind"] == "prune" and entry["ok"] and "prune" in data:
+        snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
+
+
+def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime, routing: Routing) -> None:
+    if entry["kind"] == "run_finished":
+        hosts = list(entry["data"]["stats"])
+    else:
+        hosts = [entry["host"]] if entry.get("host") else []
+    for host in hosts:
+        states = states_of(tx, host)
+        events = [event for event in events_of(entry, states, run["playbook"]) if event.host == host]
+        measure(tx, states, events, now, routing)
+
+
+def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
+    """Nobody of the run lives: what has no end was interrupted."""
+    with store.write() as tx:
+        run = runs.get(tx, run_id)
+        if run is None:
+            # Not one whole line was written: the run died before it did anything.
+            (ledger_dir / f"{run_id}.jsonl").unlink(missing_ok=True)
+        elif not run["closed"]:
+            if run["status"] == "running":
+                runs.update(
+                    tx, run_id, status="interrupted", finished_at=stamp(now),
+                    message="its process ended before the run did; what it had written is recorded",
+                )  # fmt: skip
+            runs.update(tx, run_id, closed=True)
+            outbox.release(tx, run_id, now)
+    (ledger_dir / f"{run_id}.lock").unlink(missing_ok=True)
+
+

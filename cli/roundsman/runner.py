@@ -1,0 +1,196 @@
+"""Runs playbooks through ansible-runner: the only room that knows it.
+
+ansible-runner writes the whole environment to `artifacts/<id>/command`, turns host key checking off unless told
+otherwise, and would keep everything: here it gets a minimal environment, host key checking, a private directory per
+run that is removed afterwards, and no event files.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+COLLECTION = "roundsman.fleet"
+LEDGER_CALLBACK = f"{COLLECTION}.ledger"
+LAST_LINES = 60
+
+# What Ansible, ssh and their helpers need to work; secrets that lookups read are named by `pass_environment`.
+_PASSED = {
+    "COLUMNS", "HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "PYTHONPATH", "SHELL", "SSH_AGENT_PID", "SSH_AUTH_SOCK",
+    "TERM", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "KRB5CCNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+}  # fmt: skip
+_PASSED_PREFIXES = ("ANSIBLE_", "AWX_", "RUNNER_", "ROUNDSMAN_", "LC_", "ORIGINAL_STDOUT_CALLBACK", "AD_HOC_COMMAND_ID")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One playbook run. `variables` are written to a file for the length of the run: no secrets in there."""
+
+    run_id: str
+    playbook: str
+    inventories: Sequence[str]
+    ledger_dir: Path
+    work_dir: Path
+    state_dir: Path
+    limit: str | None = None
+    check: bool = False
+    forks: int = 20
+    connect_timeout_s: int = 10
+    verbosity: int = 0
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    pass_environment: Sequence[str] = ()
+
+
+class Execution:
+    """A running playbook. `rc` is None until it ended, and stays None when it could not be started."""
+
+    def __init__(self, job: Job, on_event: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+        self._job = job
+        self._on_event = on_event
+        self._cancelled = threading.Event()
+        self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._thread = threading.Thread(target=self._run, name=f"run {job.run_id}", daemon=True)
+        self.rc: int | None = None
+        self.error: str | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask Ansible to stop. What already runs on a host may run to its end there."""
+        self._cancelled.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has ended, at the latest after `timeout_s`."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The end of Ansible's own output, for a run that failed before it did anything."""
+        return [line for line in self._lines if line.strip()]
+
+    def _run(self) -> None:
+        try:
+            # Slow to import, and needed by few commands.
+            from ansible_runner.interface import init_runner  # noqa: PLC0415
+
+            runner = init_runner(**self._arguments())
+            runner.config.env = self._environment(runner.config.env)
+            runner.run()
+            self.rc = runner.rc
+        except Exception as error:  # noqa: BLE001 - whatever ansible-runner raises must end as a reported failure
+            self.error = f"{type(error).__name__}: {error}"
+        finally:
+            shutil.rmtree(self._job.work_dir, ignore_errors=True)
+
+    def _arguments(self) -> dict[str, Any]:
+        job = self._job
+        job.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        options = [part for path in job.inventories for part in ("-i", path)]
+        if job.check:
+            options.append("--check")
+        return {
+            "private_data_dir": str(job.work_dir),
+            "ident": job.run_id,
+            "playbook": job.playbook,
+            "binary": str(Path(sys.executable).parent / "ansible-playbook"),
+            "cmdline": shlex.join(options),
+            "limit": job.limit,
+            "forks": job.forks,
+            "verbosity": job.verbosity or None,
+            "extravars": dict(job.variables),
+            "settings": {"pexpect_timeout": 1, "suppress_output_file": True, "suppress_ansible_output": True},
+            "quiet": True,
+            "event_handler": self._event,
+            "status_handler": self._status,
+            "cancel_callback": self._cancelled.is_set,
+        }
+
+    def _environment(self, prepared: Mapping[str, str]) -> dict[str, str]:
+        job = self._job
+        kept = {
+            name: value
+            for name, value in prepared.items()
+            if name in _PASSED or name in job.pass_environment or name.startswith(_PASSED_PREFIXES)
+        }
+        enabled = [LEDGER_CALLBACK, *os.environ.get("ANSIBLE_CALLBACKS_ENABLED", "").split(",")]
+        return kept | {
+            "ANSIBLE_HOST_KEY_CHECKING": os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True"),
+            "ANSIBLE_PIPELINING": os.environ.get("ANSIBLE_PIPELINING", "True"),
+            "ANSIBLE_TIMEOUT": str(job.connect_timeout_s),
+            "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys(filter(None, enabled))),
+            "ANSIBLE_COLLECTIONS_PATH": _collections_path(),
+            "ANSIBLE_CACHE_PLUGIN": "memory",
+            "ANSIBLE_NOCOLOR": "1",
+            "ROUNDSMAN_RUN_ID": job.run_id,
+            "ROUNDSMAN_LEDGER_DIR": str(job.ledger_dir),
+            "ROUNDSMAN_STATE_DIR": str(job.state_dir),
+        }
+
+    def _event(self, event: Mapping[str, Any]) -> bool:
+        self._lines.extend(str(event.get("stdout", "")).splitlines())
+        # An exception here would leave ansible-playbook running without anyone to watch it.
+        try:
+            if self._on_event:
+                self._on_event(event)
+        except Exception as error:  # noqa: BLE001
+            self._lines.append(f"progress display failed: {error}")
+        return False
+
+    def _status(self, status: Mapping[str, Any], runner_config: Any) -> None:
+        if status["status"] == "running":
+            # It holds the environment; nobody needs it once the process is started from memory.
+            (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
+
+
+def _collections_path() -> str:
+    """Our own collection first: a copy in ~/.ansible/collections must not shadow the one that this program fits."""
+    paths = []
+    spec = importlib.util.find_spec("ansible_collections.roundsman.fleet")
+    if spec and spec.submodule_search_locations:
+        paths.append(str(Path(next(iter(spec.submodule_search_locations))).parents[2]))
+    configured = os.environ.get("ANSIBLE_COLLECTIONS_PATH", "~/.ansible/collections:/usr/share/ansible/collections")
+    return ":".join([*paths, configured])
+
+
+class InventoryError(Exception):
+    """The inventory cannot be read, or the pattern means no host."""
+
+
+def check_inventories(inventories: Sequence[str]) -> None:
+    """Raise InventoryError when one is not there, before anything is started; "host," names hosts on the spot."""
+    missing = [name for name in inventories if "," not in name and not Path(name).exists()]
+    if missing:
+        raise InventoryError("\n".join(f"there is no inventory {name}" for name in missing))
+
+
+def inventory_of(inventories: Sequence[str], limit: str | None) -> dict[str, dict[str, Any]]:
+    """The hosts that a pattern means, and their variables as the inventory has them (templates not rendered).
+
+    Raises InventoryError with Ansible's words.
+    """
+    import json  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+
+    options = [part for path in inventories for part in ("-i", path)]
+    if limit:
+        options += ["--limit", limit]
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), *options, "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise InventoryError(done.stderr.strip() or "ansible-inventory failed without a word")
+    listed = json.loads(done.stdout)
+    groups = [group for name, group in listed.items() if name != "_meta"]
+    hosts = {host for group in groups for host in group.get("hosts", [])}
+    variables = listed["_meta"]["hostvars"]
+    return {host: variables.get(host, {}) for host in sorted(hosts)}

@@ -1,0 +1,163 @@
+"""One command's work: settings and store opened, ledgers read, playbooks run, messages delivered."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from . import delivery, ledger, times
+from .alerting import Routing
+from .config import Settings
+from .runner import Execution, Job
+from .store import Store, alerts, outbox, runs
+from .views.report import Report, report
+
+POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked to run."""
+
+    playbook: str
+    inventories: Sequence[str]
+    limit: str | None = None
+    check: bool = False
+    verbosity: int = 0
+    variables: Mapping[str, Any] | None = None
+
+
+class Progress:
+    """Told what happens while a run is at work; views/progress.py draws it."""
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Something of ansible-runner's, in another thread."""
+
+    def entries(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """New records of the ledger."""
+
+
+class Session:
+    """Opens the store and brings it up to date with all ledgers, whoever wrote them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings.store_url)
+        self._targets = delivery.targets(settings.alerts.receiver())
+        receiver = settings.alerts.receiver()
+        self.routing = Routing(receiver.name if receiver else None, tuple(self._targets), settings.alerts.group_wait)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        ledger.catch_up(self.store, self.settings.ledger_dir, times.now(), self.routing)
+        ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
+        self._sweep_work_dirs()
+
+    def deliver(self) -> None:
+        delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+
+    def run(self, request: Request, progress: Progress) -> Report:
+        """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
+        run_id = _new_run_id()
+        job = self._job(run_id, request)
+        with ledger.run_lock(self.settings.ledger_dir, run_id):
+            with self.store.write() as tx:
+                runs.register(
+                    tx, run_id, command=shlex.join(["roundsman", *sys.argv[1:]]), playbook=job.playbook,
+                    pattern=job.limit or "all", check_mode=job.check, started_at=times.stamp(times.now()),
+                )  # fmt: skip
+            execution = Execution(job, progress.event)
+            with _cancelled_by_signals(execution.cancel) as cancelled:
+                execution.start()
+                self._watch(run_id, execution, progress)
+            self._conclude(run_id, execution, cancelled=cancelled.is_set())
+        self.catch_up()
+        if not job.check:
+            self.deliver()
+        return self.report(run_id)
+
+    def report(self, run_id: str) -> Report:
+        with self.store.read() as tx:
+            run = runs.get(tx, run_id)
+            assert run is not None, run_id  # noqa: S101 - callers have looked it up
+            return report(run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id))
+
+    def _job(self, run_id: str, request: Request) -> Job:
+        settings = self.settings
+        return Job(
+            run_id=run_id,
+            playbook=request.playbook,
+            inventories=request.inventories,
+            ledger_dir=settings.ledger_dir,
+            work_dir=settings.state_dir / "runner" / run_id,
+            limit=request.limit,
+            check=request.check,
+            forks=settings.forks,
+            connect_timeout_s=round(settings.connect_timeout.total_seconds()),
+            verbosity=request.verbosity,
+            variables=request.variables or {},
+            pass_environment=settings.pass_environment,
+            state_dir=settings.state_dir,
+        )
+
+    def _watch(self, run_id: str, execution: Execution, progress: Progress) -> None:
+        """Take the records as they come, so that alerts go out while the run goes on."""
+        path = self.settings.ledger_dir / f"{run_id}.jsonl"
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        over = False
+        while not over:
+            over = execution.wait(POLL_S)
+            progress.entries(ledger.ingest(self.store, path, times.now(), self.routing))
+            if not over:
+                delivery.deliver_due(self.store, self._targets, times.now(), rng)
+
+    def _conclude(self, run_id: str, execution: Execution, *, cancelled: bool) -> None:
+        with self.store.write() as tx:
+            run = runs.get(tx, run_id)
+            if run is None or run["status"] == "finished":
+                return
+            status = "interrupted" if cancelled else "failed"
+            said = "stopped by a signal; what already ran on hosts may have run to its end there"
+            if not cancelled:
+                last_words = "\n".join(execution.last_lines)
+                said = execution.error or last_words or f"ansible-playbook ended with {execution.rc}"
+            runs.update(tx, run_id, status=status, finished_at=times.stamp(times.now()), message=said)
+
+    def _sweep_work_dirs(self) -> None:
+        """What runs that were killed left of ansible-runner's files."""
+        base = self.settings.state_dir / "runner"
+        for leftover in base.iterdir() if base.is_dir() else ():
+            if not ledger.is_alive(self.settings.ledger_dir, leftover.name):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _new_run_id() -> str:
+    return times.now().strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
+
+
+@contextmanager
+def _cancelled_by_signals(cancel: Callable[[], None]) -> Iterator[threading.Event]:
+    """While it is open, Ctrl-C and SIGTERM stop the run, not this process: it has yet to record how the run ended."""
+    cancelled = threading.Event()
+
+    def handle(_number: int, _frame: object) -> None:
+        cancelled.set()
+        cancel()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancelled
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+

@@ -1,0 +1,45 @@
+"""Alert states, one row each, and the timeline of what was decided about them and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from .database import Row, Transaction, rows
+from .schema import alerts, timeline
+
+State = Mapping[str, Any]
+
+
+def of_host(tx: Transaction, host: str) -> list[State]:
+    return list(tx.scalars(sa.select(alerts.c.state).where(alerts.c.host == host)))
+
+
+def save(tx: Transaction, state: State) -> None:
+    values = {key: state[key] for key in ("host", "phase", "updated_at")} | {"state": state}
+    this = alerts.c.fingerprint == state["fingerprint"]
+    if not tx.execute(sa.update(alerts).where(this).values(values)).rowcount:
+        tx.execute(sa.insert(alerts).values(fingerprint=state["fingerprint"], **values))
+
+
+def listed(tx: Transaction, *, resolved: bool = False) -> list[State]:
+    """Alerts that are open or acknowledged; with `resolved`, all that ever were."""
+    query = sa.select(alerts.c.state).order_by(alerts.c.updated_at.desc())
+    return list(tx.scalars(query if resolved else query.where(alerts.c.phase != "resolved")))
+
+
+def find(tx: Transaction, prefix: str) -> list[State]:
+    """Alerts whose fingerprint starts with the text."""
+    return list(tx.scalars(sa.select(alerts.c.state).where(alerts.c.fingerprint.startswith(prefix, autoescape=True))))
+
+
+def note(tx: Transaction, fingerprint: str, at: str, reason: str, text: str, run_id: str | None = None) -> None:
+    tx.execute(sa.insert(timeline).values(fingerprint=fingerprint, at=at, reason=reason, text=text, run_id=run_id))
+
+
+def timeline_of(tx: Transaction, fingerprint: str) -> list[Row]:
+    """What happened to one alert, oldest first."""
+    query = sa.select(timeline).where(timeline.c.fingerprint == fingerprint).order_by(timeline.c.id)
+    return rows(tx.execute(query))

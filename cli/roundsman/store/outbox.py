@@ -1,0 +1,110 @@
+"""Notifications waiting to be delivered: the write-ahead log of everything that is sent.
+
+A row is written with the decision that caused it, claimed for one attempt at a time, and marked after the attempt.
+Rows once claimed together keep their message id, so that a repeat after a crash is the same message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from ..times import stamp
+from .database import Row, Transaction, rows
+from .schema import deliveries, outbox
+
+
+def add(
+    tx: Transaction,
+    *,
+    key: str,
+    receiver: str,
+    channel: str,
+    group_key: str,
+    run_id: str | None,
+    notification: Mapping[str, Any],
+    now: datetime,
+    due_at: datetime,
+) -> None:
+    """Put one notification for one channel in the outbox; the same key twice is one row."""
+    if tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is None:
+        tx.execute(
+            sa.insert(outbox).values(
+                key=key, receiver=receiver, channel=channel, group_key=group_key, run_id=run_id,
+                notification=notification, status="pending", created_at=stamp(now), due_at=stamp(due_at), attempts=0,
+                detail="",
+            )
+        )  # fmt: skip
+
+
+def release(tx: Transaction, run_id: str, now: datetime) -> None:
+    """A run is over: what waited for companions need not wait any more."""
+    tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.run_id == run_id, outbox.c.status == "pending", outbox.c.attempts == 0)
+        .values(due_at=stamp(now))
+    )
+
+
+def claim(tx: Transaction, now: datetime, lease: timedelta) -> list[Row]:
+    """Take the rows of one message that is due, for as long as the lease; empty when nothing is due."""
+    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now))
+    free = outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
+    first = tx.execute(sa.select(outbox).where(due & free).order_by(outbox.c.due_at, outbox.c.key)).mappings().first()
+    if first is None:
+        return []
+    if first["message_id"] is not None:
+        together = (outbox.c.message_id == first["message_id"]) & (outbox.c.status == "pending")
+    else:
+        same = (outbox.c.channel == first["channel"]) & (outbox.c.group_key == first["group_key"])
+        together = same & (outbox.c.status == "pending") & outbox.c.message_id.is_(None)
+    message_id = first["message_id"] or uuid4().hex
+    tx.execute(
+        sa.update(outbox).where(together).values(message_id=message_id, claimed_until=stamp(now + lease))
+    )  # fmt: skip
+    mine = sa.select(outbox).where(outbox.c.message_id == message_id).order_by(outbox.c.created_at, outbox.c.key)
+    return rows(tx.execute(mine))
+
+
+def settle(
+    tx: Transaction, message: Sequence[Row], *, now: datetime, ok: bool, detail: str, retry_at: datetime | None
+) -> None:
+    """Record an attempt: delivered, to be tried again at a time, or given up."""
+    first = message[0]
+    status = "delivered" if ok else "pending" if retry_at else "failed"
+    values: dict[str, Any] = {
+        "status": status,
+        "attempts": first["attempts"] + 1,
+        "detail": detail,
+        "claimed_until": None,
+    }
+    if retry_at:
+        values["due_at"] = stamp(retry_at)
+    tx.execute(sa.update(outbox).where(outbox.c.message_id == first["message_id"]).values(values))
+    tx.execute(
+        sa.insert(deliveries).values(
+            message_id=first["message_id"], receiver=first["receiver"], channel=first["channel"], at=stamp(now),
+            ok=ok, detail=detail,
+        )
+    )  # fmt: skip
+
+
+def waiting(tx: Transaction) -> list[Row]:
+    """What is not delivered yet, or was given up, oldest first."""
+    return rows(tx.execute(sa.select(outbox).where(outbox.c.status != "delivered").order_by(outbox.c.due_at)))
+
+
+def of_run(tx: Transaction, run_id: str) -> list[Row]:
+    return rows(tx.execute(sa.select(outbox).where(outbox.c.run_id == run_id)))
+
+
+def deliveries_of(tx: Transaction, fingerprint: str) -> list[Row]:
+    """Every attempt to deliver a notification of this alert, oldest first."""
+    # Notification keys begin with the alert's fingerprint (alerts.decide).
+    messages = sa.select(outbox.c.message_id).where(outbox.c.key.startswith(fingerprint + "/", autoescape=True))
+    query = sa.select(deliveries).where(deliveries.c.message_id.in_(messages)).order_by(deliveries.c.id)
+    return rows(tx.execute(query))

@@ -1,0 +1,67 @@
+"""Runs and what their ledgers said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from .database import Row, Transaction, rows
+from .schema import entries, runs
+
+
+def register(
+    tx: Transaction, run_id: str, *, command: str, playbook: str, pattern: str, check_mode: bool, started_at: str
+) -> None:
+    """Note a run before it starts, so that even one that dies at once is known."""
+    tx.execute(
+        sa.insert(runs).values(
+            id=run_id, command=command, playbook=playbook, pattern=pattern, check_mode=check_mode, status="running",
+            started_at=started_at, hosts=[], message="", seq=0, offset_bytes=0, closed=False,
+        )
+    )  # fmt: skip
+
+
+def get(tx: Transaction, run_id: str, *, locked: bool = False) -> Row | None:
+    """A run by its id; `locked` keeps other readers of its ledger out until the transaction ends."""
+    query = sa.select(runs).where(runs.c.id == run_id)
+    return next(iter(rows(tx.execute(query.with_for_update() if locked else query))), None)
+
+
+def find(tx: Transaction, prefix: str) -> list[Row]:
+    """Runs whose id starts or ends with the text, newest first."""
+    wanted = sa.or_(runs.c.id.startswith(prefix, autoescape=True), runs.c.id.endswith(prefix, autoescape=True))
+    return rows(tx.execute(sa.select(runs).where(wanted).order_by(runs.c.id.desc())))
+
+
+def newest(tx: Transaction, limit: int) -> list[Row]:
+    return rows(tx.execute(sa.select(runs).order_by(runs.c.started_at.desc()).limit(limit)))
+
+
+def unfinished(tx: Transaction) -> list[Row]:
+    return rows(tx.execute(sa.select(runs).where(~runs.c.closed)))
+
+
+def update(tx: Transaction, run_id: str, **values: Any) -> None:
+    tx.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
+
+
+def add_entry(tx: Transaction, entry: Mapping[str, Any]) -> None:
+    tx.execute(
+        sa.insert(entries).values(
+            run_id=entry["run"], seq=entry["seq"], time=entry["time"], kind=entry["kind"], host=entry.get("host"),
+            item=entry.get("item"), ok=entry.get("ok"), changed=entry.get("changed"), msg=entry.get("msg"),
+            data=entry.get("data", {}),
+        )
+    )  # fmt: skip
+
+
+def entries_of(tx: Transaction, run_id: str) -> list[Row]:
+    return rows(tx.execute(sa.select(entries).where(entries.c.run_id == run_id).order_by(entries.c.seq)))
+
+
+def failed_hosts(tx: Transaction, run_id: str) -> set[str]:
+    """Hosts of which the run recorded a failed task."""
+    query = sa.select(entries.c.host).where(entries.c.run_id == run_id, entries.c.ok.is_(False)).distinct()
+    return {host for host in tx.scalars(query) if host}

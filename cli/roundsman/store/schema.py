@@ -1,0 +1,124 @@
+"""The tables. What they mean stands in docs/records.md; how they came to be, in migrations/."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+# Times are RFC 3339 text in UTC with milliseconds: they sort as text, alike in SQLite and PostgreSQL.
+TIME = String(32)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("command", Text, nullable=False),
+    Column("playbook", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("check_mode", Boolean, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("finished_at", TIME),
+    Column("hosts", JSON, nullable=False),
+    Column("stats", JSON),
+    Column("message", Text, nullable=False),
+    # How far this run's ledger has been read.
+    Column("seq", Integer, nullable=False),
+    Column("offset_bytes", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("time", TIME, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("host", Text),
+    Column("item", Text),
+    Column("ok", Boolean),
+    Column("changed", Boolean),
+    Column("msg", Text),
+    Column("data", JSON, nullable=False),
+    Index("entries_by_host", "host", "kind", "time"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("time", TIME, nullable=False),
+    Column("repository", Text, nullable=False),
+    Column("manifest_sha256", String(64)),
+    Column("complete", Boolean, nullable=False),
+    Column("present", Boolean, nullable=False),
+    # What its own backup said; null when it was found in the repository (its record was lost in a crash).
+    Column("backup", JSON),
+    # The highest evidence, and when it was last seen to hold.
+    Column("level", String(16)),
+    Column("verified_at", TIME),
+    Column("restore_s", Float),
+    # The level at which the newest verification failed; null while all evidence speaks for the snapshot.
+    Column("failed_level", String(16)),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("state", JSON, nullable=False),
+    Index("alerts_by_host", "host"),
+    Index("alerts_by_phase", "phase"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("run_id", String(64)),
+    Index("timeline_by_alert", "fingerprint", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    Column("receiver", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("run_id", String(64)),
+    Column("notification", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("due_at", TIME, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Rows that were once claimed together are sent together again, with the same id: receivers can tell a repeat.
+    Column("message_id", String(64)),
+    Column("claimed_until", TIME),
+    Column("detail", Text, nullable=False),
+    Index("outbox_by_due", "status", "due_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", String(64), nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("deliveries_by_message", "message_id"),
+)

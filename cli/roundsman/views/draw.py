@@ -1,0 +1,175 @@
+"""Draws reports on a terminal: worst first, one line per problem, the next command beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..alerts.model import AlertState
+from ..times import moment, span
+from .report import UNREACHABLE, HostReport, Report
+
+Row = Mapping[str, Any]
+STYLES = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "UNKNOWN": "magenta", UNREACHABLE: "bold red"}
+
+
+def styled(status: str) -> str:
+    return f"[{STYLES.get(status, 'default')}]{status}[/]"
+
+
+def table(*headings: str) -> Table:
+    drawn = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in headings:
+        drawn.add_column(heading, overflow="fold", no_wrap=heading in ("host", "status", "id"))
+    return drawn
+
+
+def draw_report(console: Console, report: Report, *, details: bool = False) -> None:
+    """The table of problems and one summary line; with `details` also what is well."""
+    if report.run["check_mode"]:
+        console.print("[dim]check mode: nothing was changed, and no alert follows from this run[/]")
+    shown = [host for host in report.hosts if details or host.status != "OK"]
+    if shown:
+        drawn = table("host", "status", "what", "next")
+        for host in shown:
+            _host_rows(drawn, host, details)
+        console.print(drawn)
+        console.print()
+    console.print(summary_line(report))
+    if report.run["message"]:
+        console.print(f"[bold]{escape(report.run['status'])}[/]: {escape(report.run['message'])}")
+
+
+def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:
+    rows = [
+        (UNREACHABLE if one.check == "reachable" else one.status, _what(one.check, one.message), one.next_step)
+        for one in host.problems
+    ]
+    if details:
+        rows += [("OK", _what(check["id"], check["message"]), None) for check in host.checks if check["status"] == "OK"]
+        rows += [("OK", text, None) for text in _good_backups(host)]
+    name = host.host
+    for status, what, next_step in rows or [(host.status, "", None)]:
+        drawn.add_row(escape(name), styled(status), escape(what), escape(next_step or ""))
+        name = ""
+
+
+def _what(check: str, message: str) -> str:
+    """The check's name in front, unless the message already begins with what it is about."""
+    return message if check == "reachable" or ":" in check or message.startswith(check) else f"{check}: {message}"
+
+
+def _good_backups(host: HostReport) -> list[str]:
+    made = [
+        f"backup of {one['source']}: {one['files']} files, {size(one['total_bytes'])}, {size(one['added_bytes'])} new, "
+        f"{span(one['duration_s'])}, snapshot {one['snapshot'][:8]}"
+        for one in host.backups
+        if one.get("snapshot") and not one.get("reason")
+    ]
+    proven = [
+        f"{one['source']}, snapshot {one['snapshot'][:8]}: {one['level']}, {one['entries']} entries equal the manifest"
+        + (f", restored in {span(one['restore_s'])}" if one.get("restore_s") is not None else "")
+        for one in host.verifications
+        if one["outcome"] == "ok"
+    ]
+    return made + proven
+
+
+def summary_line(report: Report) -> str:
+    one = report.summary
+    parts = [f"{one.hosts_ok} of {one.hosts} hosts OK"]
+    if one.backups_made or one.backups_failed:
+        failed = f", {one.backups_failed} failed" if one.backups_failed else ""
+        parts.append(f"{one.backups_made} backups made{failed}")
+    if one.snapshots_restored or one.verifications_failed:
+        restored = f"{one.snapshots_restored} restored and compared"
+        if one.restore_median_s is not None:
+            restored += f", median restore {span(one.restore_median_s)}"
+        parts.append(restored)
+    parts.append(f"{one.alerts_open} alerts open")
+    if one.notifications_sent or one.notifications_waiting:
+        waiting = f", {one.notifications_waiting} waiting" if one.notifications_waiting else ""
+        parts.append(f"{one.notifications_sent} messages sent{waiting}")
+    return " · ".join([*parts, f"run {report.run['id']}"])
+
+
+def size(size_bytes: float) -> str:
+    """Bytes in binary units: `512 B`, `1.5 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size_bytes < 1024 or unit == "TiB":
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    raise AssertionError
+
+
+def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequence[Row]) -> None:
+    if not states:
+        console.print("no open alerts")
+    else:
+        drawn = table("id", "status", "host", "what", "since", "state")
+        for state in states:
+            by = f" by {state.acknowledged_by}" if state.acknowledged_by and state.is_open else ""
+            drawn.add_row(
+                state.fingerprint, styled(state.status), escape(state.host), escape(_what(state.check, state.summary)),
+                f"{state.opened_at:%Y-%m-%d %H:%M}", escape(state.phase + by),
+            )  # fmt: skip
+        console.print(drawn)
+    for row in waiting:
+        when = f"next attempt {row['due_at'][:19]}Z" if row["status"] == "pending" else "given up"
+        said = f" ({row['detail']})" if row["detail"] else ""
+        console.print(f"not delivered: {escape(row['channel'])}, {row['attempts']} attempts{escape(said)}, {when}")
+
+
+def draw_alert(console: Console, state: AlertState, timeline: Sequence[Row], deliveries: Sequence[Row]) -> None:
+    console.print(f"{styled(state.status)} {escape(state.host)} {escape(_what(state.check, state.summary))}")
+    opened = f"{state.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    console.print(f"[dim]{state.fingerprint}, {state.phase}, opened {opened}, run {state.run}[/]")
+    facts = table("evidence", "")
+    for key, value in state.evidence.items():
+        if value not in (None, "", [], {}):
+            facts.add_row(escape(key), escape(str(value)))
+    if facts.row_count:
+        console.print(facts)
+    history = table("when", "what happened", "")
+    moments = [(row["at"], row["reason"], row["text"]) for row in timeline]
+    moments += [
+        (row["at"], "delivered" if row["ok"] else "not delivered", f"{row['channel']} {row['detail']}".strip())
+        for row in deliveries
+    ]
+    for at, what, text in sorted(moments, key=lambda moment: moment[0]):
+        history.add_row(at[:19], escape(what), escape(text))
+    console.print(history)
+
+
+def draw_runs(console: Console, runs: Sequence[Row]) -> None:
+    drawn = table("id", "status", "hosts", "started", "took", "command")
+    for run in runs:
+        end = run["finished_at"]
+        took = span((moment(end) - moment(run["started_at"])).total_seconds()) if end else ""
+        style = {"finished": "green", "running": "cyan"}.get(run["status"], "bold red")
+        drawn.add_row(
+            run["id"], f"[{style}]{run['status']}[/]", str(len(run["hosts"])), run["started_at"][:19], took,
+            escape(run["command"]),
+        )  # fmt: skip
+    console.print(drawn)
+
+
+def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
+    drawn = table("host", "source", "snapshot", "made", "size", "evidence", "verified", "restore")
+    for one in snapshots:
+        made = one["backup"] or {}
+        evidence = one["level"] or "none yet"
+        if one["failed_level"]:
+            evidence = f"[bold red]failed at {one['failed_level']}[/]"
+        elif not one["complete"]:
+            evidence = "[bold red]incomplete[/]"
+        drawn.add_row(
+            escape(one["host"]), escape(one["source"]), one["id"][:8], one["time"][:19],
+            size(made["total_bytes"]) if "total_bytes" in made else "?", evidence, (one["verified_at"] or "")[:19],
+            span(one["restore_s"]) if one["restore_s"] is not None else "",
+        )  # fmt: skip
+    console.print(drawn)

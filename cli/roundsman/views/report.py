@@ -1,0 +1,166 @@
+"""What a run found, as a value: the same for the table, for --json and for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from ..alerts.events import events_of
+from ..alerts.model import CheckResult, Status
+from ..alerts.names import REACHABLE, CheckKind, check_kind
+from ..exits import ExitCode
+
+Row = Mapping[str, Any]
+UNREACHABLE = "UNREACHABLE"
+_ORDER = [UNREACHABLE, "CRITICAL", "UNKNOWN", "WARNING", "OK"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it should be on a host, and what to do next."""
+
+    status: str
+    check: str
+    message: str
+    next_step: str | None
+
+
+@dataclass(frozen=True)
+class HostReport:
+    host: str
+    status: str
+    problems: list[Problem]
+    checks: list[Mapping[str, Any]]
+    backups: list[Mapping[str, Any]]
+    verifications: list[Mapping[str, Any]]
+    restores: list[Mapping[str, Any]]
+    prunes: list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    hosts: int
+    hosts_ok: int
+    backups_made: int
+    backups_failed: int
+    snapshots_restored: int
+    verifications_failed: int
+    restore_median_s: float | None
+    alerts_open: int
+    notifications_sent: int
+    notifications_waiting: int
+
+
+@dataclass(frozen=True)
+class Report:
+    run: dict[str, Any]
+    hosts: list[HostReport]
+    summary: Summary
+    exit_code: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def report(run: Row, entries: Sequence[Row], open_alerts: Sequence[Row], outbox: Sequence[Row]) -> Report:
+    """Put together what the run `run` recorded in `entries`."""
+    hosts = [_host(host, run, [entry for entry in entries if entry["host"] == host]) for host in run["hosts"]]
+    hosts.sort(key=lambda host: (_ORDER.index(host.status), host.host))
+    summary = _summary(hosts, open_alerts, outbox)
+    return Report(_run(run), hosts, summary, exit_code(run["status"], [host.status for host in hosts]))
+
+
+def exit_code(run_status: str, host_statuses: Iterable[str]) -> int:
+    """The worst that is to be said: how the run itself ended goes before what it found."""
+    statuses = set(host_statuses)
+    if run_status == "interrupted":
+        return ExitCode.INTERRUPTED
+    if run_status in ("failed", "running"):
+        return ExitCode.RUN_FAILED
+    by_status = [
+        ("CRITICAL", ExitCode.CRITICAL), (UNREACHABLE, ExitCode.UNREACHABLE),
+        ("UNKNOWN", ExitCode.UNKNOWN), ("WARNING", ExitCode.WARNINGS),
+    ]  # fmt: skip
+    return next((code for status, code in by_status if status in statuses), ExitCode.FINE)
+
+
+def _run(run: Row) -> dict[str, Any]:
+    kept = ("id", "command", "playbook", "pattern", "check_mode", "status", "started_at", "finished_at", "message")
+    return {key: run[key] for key in kept}
+
+
+def _host(host: str, run: Row, entries: Sequence[Row]) -> HostReport:
+    problems = _problems(host, run, entries)
+    unreachable = any(entry["kind"] == "unreachable" for entry in entries)
+    data = [entry["data"] for entry in entries]
+    return HostReport(
+        host=host,
+        status=UNREACHABLE if unreachable else problems[0].status if problems else "OK",
+        problems=problems,
+        checks=[check for part in data for check in part.get("checks", [])],
+        backups=[_without_inventory(part["backup"]) for part in data if "backup" in part],
+        verifications=[verification for part in data for verification in part.get("verifications", [])],
+        restores=[part["restore"] for part in data if "restore" in part],
+        prunes=[part["prune"] for part in data if "prune" in part],
+    )
+
+
+def _without_inventory(backup: Mapping[str, Any]) -> dict[str, Any]:
+    """A backup without the list of all snapshots of its repository, which is for the store."""
+    return {key: value for key, value in backup.items() if key != "snapshots"}
+
+
+def _problems(host: str, run: Row, entries: Sequence[Row]) -> list[Problem]:
+    """Worst first. The last word on each check counts, and it is the very translation that alerts are made from."""
+    results: dict[str, CheckResult] = {}
+    for entry in entries:
+        plain = {**entry, "run": entry["run_id"]}
+        for event in events_of(plain, {}, run["playbook"]):
+            if isinstance(event, CheckResult):
+                results[event.check] = event
+    if not results and run["status"] != "finished":
+        return [Problem("UNKNOWN", "run", "the run ended before it came to this host", None)]
+    bad = sorted(
+        (result for result in results.values() if result.status is not Status.OK),
+        key=lambda result: (-result.status.rank, result.check != REACHABLE, result.check),
+    )
+    return [Problem(str(result.status), result.check, result.message, next_step(host, result)) for result in bad]
+
+
+def next_step(host: str, result: CheckResult) -> str | None:
+    """What the person on call does next about a problem: a command, or the remedy that the check itself named."""
+    remedy = result.evidence.get("remedy")
+    if remedy:
+        return str(remedy)
+    match check_kind(result.check):
+        case CheckKind.REACHABLE:
+            return f"roundsman doctor --limit {host}"
+        case CheckKind.BACKUP:
+            return f"roundsman backup run --limit {host}"
+        case CheckKind.VERIFY:
+            return f"roundsman backup list --limit {host}"
+        case CheckKind.HEALTH | CheckKind.RUN:
+            return f"roundsman doctor --limit {host}"
+        case _:
+            return None
+
+
+def _summary(hosts: Sequence[HostReport], open_alerts: Sequence[Row], outbox: Sequence[Row]) -> Summary:
+    backups = [backup for host in hosts for backup in host.backups]
+    verifications = [verification for host in hosts for verification in host.verifications]
+    restore_s = [one["restore_s"] for one in verifications if one.get("restore_s") is not None]
+    messages = {row["message_id"] for row in outbox if row["status"] == "delivered"}
+    return Summary(
+        hosts=len(hosts),
+        hosts_ok=sum(host.status == "OK" for host in hosts),
+        backups_made=sum(backup.get("snapshot") is not None and not backup.get("reason") for backup in backups),
+        backups_failed=sum(problem.check.startswith("backup") for host in hosts for problem in host.problems),
+        snapshots_restored=sum(one.get("level") == "restored" for one in verifications),
+        verifications_failed=sum(problem.check.startswith("verify") for host in hosts for problem in host.problems),
+        restore_median_s=median(restore_s) if restore_s else None,
+        alerts_open=len(open_alerts),
+        notifications_sent=len(messages),
+        notifications_waiting=len({row["group_key"] for row in outbox if row["status"] == "pending"}),
+    )

@@ -1,0 +1,175 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ledger
+type: aggregate
+short_description: Keeps the records of Roundsman runs
+version_added: "0.1.0"
+author:
+  - Roundsman contributors (@roundsman)
+description:
+  - Appends every result of a Roundsman module, every unreachable host and every failed task of a run to that run's
+    ledger, one JSON object per line. The C(roundsman) command reads ledgers into its store.
+  - It is the write-ahead log of a run. What was written survives the death of Ansible; what could not be written
+    because the disk was full is written as soon as there is room.
+  - The C(roundsman) command enables it for its own runs. For plain C(ansible-playbook) add it to C(callbacks_enabled).
+requirements:
+  - enabled in C(callbacks_enabled)
+options:
+  ledger_dir:
+    description:
+      - Directory of the ledgers. It is created with mode 0700.
+      - The default is C(/var/lib/roundsman/ledger) for root, C(~/.local/state/roundsman/ledger) for others.
+    type: path
+    env:
+      - name: ROUNDSMAN_LEDGER_DIR
+    ini:
+      - section: callback_roundsman_ledger
+        key: ledger_dir
+  run_id:
+    description: Id of the run. By default a new one is made from the time and a random part.
+    type: str
+    env:
+      - name: ROUNDSMAN_RUN_ID
+"""
+
+EXAMPLES = r"""
+# ansible.cfg: one line, and plain ansible-playbook keeps records like the roundsman command does
+[defaults]
+callbacks_enabled = roundsman.fleet.ledger
+"""
+
+import os
+import secrets
+import sys
+import threading
+from datetime import datetime, timezone
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+from ..plugin_utils.ledger_file import LedgerFile
+
+# Module -> (kind of record, what of its result is recorded)
+RECORDED = {
+    "roundsman.fleet.health": ("health", ("checks", "worst")),
+    "roundsman.fleet.backup": ("backup", ("backup",)),
+    "roundsman.fleet.backup_verify": ("verify", ("verifications",)),
+    "roundsman.fleet.backup_restore": ("restore", ("restore",)),
+    "roundsman.fleet.backup_prune": ("prune", ("prune",)),
+}
+# Evidence about backups is worth a sync to disk each; health results are measured again on the next round.
+SYNCED = {"backup", "verify", "restore", "prune", "run_started", "run_finished"}
+
+
+def default_ledger_dir() -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/roundsman/ledger"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "roundsman", "ledger")
+
+
+def new_run_id(now: datetime) -> str:
+    return now.strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
+
+
+class CallbackModule(CallbackBase):
+    """Writes a run's ledger (docs/records.md)."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "roundsman.fleet.ledger"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Results of loop items arrive in another thread than those of tasks.
+        self._guard = threading.Lock()
+        self._file: LedgerFile | None = None
+        self._playbook = ""
+        self._started = False
+        self._write_failed = False
+
+    def v2_playbook_on_start(self, playbook) -> None:
+        self._playbook = os.path.basename(playbook._file_name)
+        directory = self.get_option("ledger_dir") or default_ledger_dir()
+        run_id = self.get_option("run_id") or new_run_id(datetime.now(timezone.utc))
+        try:
+            self._file = LedgerFile(directory, run_id)
+        except OSError as error:
+            # An exception would only be a warning to Ansible, and the run would go on without records.
+            why = f"the ledger in {directory} cannot be opened ({error.strerror}); nothing was run"
+            self._display.error(f"roundsman: {why}")
+            sys.exit(1)
+
+    def v2_playbook_on_play_start(self, play) -> None:
+        if self._started:
+            return
+        self._started = True
+        inventory = play.get_variable_manager()._inventory
+        self._append("run_started", {"data": {
+            "playbook": self._playbook,
+            "pattern": context.CLIARGS.get("subset") or "all",
+            "check_mode": bool(context.CLIARGS.get("check")),
+            "hosts": [host.get_name() for host in inventory.get_hosts(play.hosts)],
+            "controller": os.uname().nodename,
+            "pid": os.getpid(),
+        }})
+
+    def v2_runner_on_ok(self, result) -> None:
+        if not result.task.loop:
+            self._record(result, ok=True)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False) -> None:  # noqa: ARG002 - Ansible's signature
+        if not result.task.loop or "results" not in result.result:
+            self._record(result, ok=False)
+
+    def v2_runner_item_on_ok(self, result) -> None:
+        self._record(result, ok=True)
+
+    def v2_runner_item_on_failed(self, result) -> None:
+        self._record(result, ok=False)
+
+    def v2_runner_on_unreachable(self, result) -> None:
+        self._append("unreachable", {
+            "host": result.host.get_name(), "ok": False, "changed": False,
+            "msg": str(result.result.get("msg", "")), "data": {"task": result.task.get_name()},
+        })
+
+    def v2_playbook_on_stats(self, stats) -> None:
+        hosts = sorted(stats.processed)
+        self._append("run_finished", {"data": {"stats": {host: dict(stats.summarize(host)) for host in hosts}}})
+        if self._file and not self._write_failed:
+            self._file.close()
+
+    def _record(self, result, *, ok: bool) -> None:
+        action = result.task.resolved_action or result.task.action
+        values = result.result
+        fields = {"host": result.host.get_name(), "ok": ok, "changed": bool(values.get("changed", False))}
+        if values.get("_ansible_item_label") is not None:
+            fields["item"] = str(values["_ansible_item_label"])
+        if values.get("msg"):
+            fields["msg"] = str(values["msg"])
+        if action in RECORDED:
+            kind, keys = RECORDED[action]
+            if values.get("skipped"):
+                return
+            self._append(kind, {**fields, "data": {key: values[key] for key in keys if key in values}})
+        elif not ok and result.task.ignore_errors is not True:
+            self._append("failed", {**fields, "data": {"task": result.task.get_name(), "action": action}})
+
+    def _append(self, kind: str, fields: dict) -> None:
+        if self._file is None:
+            return
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        with self._guard:
+            try:
+                self._file.append(now, kind, fields, sync=kind in SYNCED)
+                self._write_failed = False
+            except OSError as error:
+                if not self._write_failed:
+                    why = f"cannot write {self._file.path} ({error.strerror})"
+                    self._display.error(f"roundsman: {why}; records are kept in memory and tried again")
+                self._write_failed = True
