@@ -95,7 +95,8 @@ class Execution:
 
     def _arguments(self) -> dict[str, Any]:
         job = self._job
-        job.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (job.work_dir.parent, job.work_dir):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         options = [part for path in job.inventories for part in ("-i", path)]
         if job.check:
             options.append("--check")
@@ -103,7 +104,6 @@ class Execution:
             "private_data_dir": str(job.work_dir),
             "ident": job.run_id,
             "playbook": job.playbook,
-            "binary": str(Path(sys.executable).parent / "ansible-playbook"),
             "cmdline": shlex.join(options),
             "limit": job.limit,
             "forks": job.forks,
@@ -125,6 +125,8 @@ class Execution:
         }
         enabled = [LEDGER_CALLBACK, *os.environ.get("ANSIBLE_CALLBACKS_ENABLED", "").split(",")]
         return kept | {
+            # The ansible-playbook that was installed with this program, whatever else is on the path.
+            "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}",
             "ANSIBLE_HOST_KEY_CHECKING": os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True"),
             "ANSIBLE_PIPELINING": os.environ.get("ANSIBLE_PIPELINING", "True"),
             "ANSIBLE_TIMEOUT": str(job.connect_timeout_s),

@@ -91,9 +91,9 @@ class _Source:
 
 
 def _reached(entry: Entry) -> bool:
-    """True when the host itself has answered. A failed task proves nothing: it may have failed on the controller."""
+    """True when the host itself has answered. Success or failure alone prove nothing: both can be the controller's."""
     payload = _PAYLOAD.get(entry["kind"])
-    return payload is not None and (bool(entry["ok"]) or bool((entry.get("data") or {}).get(payload)))
+    return payload is not None and bool((entry.get("data") or {}).get(payload))
 
 
 def _unreachable(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:

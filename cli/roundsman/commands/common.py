@@ -95,17 +95,17 @@ def run_playbook(
     verbose: int, variables: Mapping[str, Any] | None = None,
 ) -> NoReturn:  # fmt: skip
     """Run one of the collection's playbooks, show what it found, and end with the exit code that says it."""
-    from ..runner import COLLECTION, InventoryError, check_inventories  # noqa: PLC0415
+    from .. import runner  # noqa: PLC0415
     from ..session import Request  # noqa: PLC0415
     from ..views.progress import showing  # noqa: PLC0415
 
     with opened(config) as session:
         chosen = inventories or tuple(session.settings.inventories)
         try:
-            check_inventories(chosen)
-        except InventoryError as error:
+            runner.check_inventories(chosen)
+        except runner.InventoryError as error:
             raise Failure(str(error), ExitCode.USAGE) from None
-        request = Request(f"{COLLECTION}.{name}", chosen, limit, check, max(0, verbose - 1), variables)
+        request = Request(f"{runner.COLLECTION}.{name}", chosen, limit, check, max(0, verbose - 1), variables)
         with showing(console(stderr=True)) as progress:
             report = session.run(request, progress)
         show(report, as_json=as_json, details=verbose > 0)

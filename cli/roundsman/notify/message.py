@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, select_autoescape
+from jinja2 import Environment, StrictUndefined, Template, select_autoescape
 
 from roundsman.alerts.grouping import Group
 from roundsman.alerts.model import AlertState, Notify, NotifyKind, Status
@@ -79,7 +80,7 @@ def compose(group: Group) -> Message:
         kind=group.kind,
         severity=group.severity,
         title=_title(group),
-        text=_environment().from_string(_TEXT).render(notifications=group.notifications).strip() + "\n",
+        text=_template().render(notifications=group.notifications).strip() + "\n",
         notifications=group.notifications,
         key=hashlib.sha256(news.encode("utf-8", "surrogatepass")).hexdigest()[:32],
     )
@@ -103,7 +104,8 @@ def _resolution(alert: AlertState) -> str:
     return f"{alert.message} (by {alert.resolved_by})" if alert.resolved_by else alert.message
 
 
-def _environment() -> Environment:
+@cache
+def _template() -> Template:
     environment = Environment(
         autoescape=select_autoescape(default_for_string=False),  # plain text
         undefined=StrictUndefined,
@@ -111,7 +113,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"headline": _headline, "line": _line, "moment": _moment, "facts": _facts}
-    return environment
+    return environment.from_string(_TEXT)
 
 
 def _headline(news: Notify) -> str:

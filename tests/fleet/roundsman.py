@@ -1,0 +1,105 @@
+"""Roundsman as the on-call uses it: the command itself, its own state directory, a webhook that listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROUNDSMAN = Path(sys.executable).parent / "roundsman"
+PASSWORD = "correct-horse-battery-staple-9f3c"
+PASSWORD_VARIABLE = "FLEET_REPOSITORY_PASSWORD"
+
+
+class Listener:
+    """An HTTP endpoint on loopback that keeps every webhook delivery."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[dict[str, Any]] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                listener.deliveries.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def by_host(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for delivery in self.deliveries:
+            found.setdefault(delivery["groupLabels"]["host"], []).append(delivery)
+        return found
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Roundsman:
+    """The command with a configuration of its own in `folder`. The password comes by the environment."""
+
+    def __init__(self, folder: Path, inventory: Path, listener: Listener | None = None) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.config = folder / "roundsman.yml"
+        receivers = [{"name": "team", "webhooks": [{"url": listener.url}]}] if listener else []
+        settings = {
+            "inventory": str(inventory),
+            "state_dir": str(self.state),
+            "connect_timeout": "5s",
+            "pass_environment": [PASSWORD_VARIABLE],
+            # Long, so that what a host's run finds goes out together when the run is over.
+            "alerts": {"group_wait": "10min", "receivers": receivers},
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(yaml.safe_dump(settings))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [str(ROUNDSMAN), *arguments, "--config", str(self.config)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, PASSWORD_VARIABLE: PASSWORD}
+
+    def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False, env=self.environment,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}") from None
+
+
+def backed_up(*paths: str, **variables: Any) -> dict[str, Any]:
+    """Inventory variables of a host with one source and a repository of its own on the host."""
+    return {
+        "roundsman_backups": [{"id": "data", "type": "files", "paths": list(paths or ("/etc",))}],
+        "roundsman_repository": "/var/backups/roundsman",
+        "roundsman_repository_password": f"{{{{ lookup('ansible.builtin.env', '{PASSWORD_VARIABLE}') }}}}",
+        **variables,
+    }

@@ -1,0 +1,212 @@
+"""Stories of one alert: what happens, minute by minute, and what people hear of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from roundsman.alerts.decide import Reason, decide, in_order, inhibitor
+from roundsman.alerts.model import AlertState, Notify, NotifyKind, Phase, Status
+from roundsman.alerts.names import REACHABLE, fingerprint
+
+from .cast import MUCH_LATER, alert, at, happening, no_data, result, story
+
+STORIES = [
+    # what happens                                     what is heard after each step       phase           status
+    ("OK", "-", None, None),
+    ("no data", "-", None, None),
+    ("WARNING", "opened", "open", "WARNING"),
+    ("UNKNOWN", "opened", "open", "UNKNOWN"),
+    ("CRITICAL CRITICAL", "opened -", "open", "CRITICAL"),
+    ("WARNING CRITICAL", "opened worsened", "open", "CRITICAL"),
+    ("UNKNOWN CRITICAL", "opened worsened", "open", "CRITICAL"),
+    ("WARNING UNKNOWN", "opened worsened", "open", "UNKNOWN"),
+    ("CRITICAL WARNING", "opened -", "open", "WARNING"),
+    ("CRITICAL WARNING CRITICAL", "opened - worsened", "open", "CRITICAL"),
+    ("CRITICAL UNKNOWN CRITICAL", "opened - -", "open", "CRITICAL"),
+    ("CRITICAL OK", "opened resolved", "resolved", "OK"),
+    ("CRITICAL OK OK", "opened resolved -", "resolved", "OK"),
+    ("CRITICAL OK CRITICAL", "opened resolved opened", "open", "CRITICAL"),
+    ("CRITICAL no-data", "opened -", "open", "UNKNOWN"),
+    ("CRITICAL no-data CRITICAL", "opened - -", "open", "CRITICAL"),
+    ("WARNING no-data CRITICAL", "opened - worsened", "open", "CRITICAL"),
+    ("CRITICAL no-data OK", "opened - resolved", "resolved", "OK"),
+    ("CRITICAL OK no-data", "opened resolved -", "resolved", "OK"),
+    # inhibited: recorded, told later or never
+    ("(CRITICAL)", "-", "open", "CRITICAL"),
+    ("(CRITICAL) CRITICAL", "- opened", "open", "CRITICAL"),
+    ("(CRITICAL) OK", "- -", "resolved", "OK"),
+    ("(CRITICAL) (no-data) WARNING", "- - opened", "open", "WARNING"),
+    ("CRITICAL (no-data) (OK)", "opened - resolved", "resolved", "OK"),
+    ("WARNING (CRITICAL) CRITICAL", "opened - worsened", "open", "CRITICAL"),
+    ("WARNING (CRITICAL) WARNING", "opened - -", "open", "WARNING"),
+    # people
+    ("WARNING ack WARNING", "opened - -", "acknowledged", "WARNING"),
+    ("WARNING ack CRITICAL", "opened - worsened", "open", "CRITICAL"),
+    ("WARNING ack (CRITICAL) CRITICAL", "opened - - worsened", "open", "CRITICAL"),
+    ("CRITICAL ack no-data CRITICAL", "opened - - -", "acknowledged", "CRITICAL"),
+    ("CRITICAL no-data ack CRITICAL", "opened - - -", "acknowledged", "CRITICAL"),
+    ("CRITICAL ack OK", "opened - resolved", "resolved", "OK"),
+    ("CRITICAL ack unack CRITICAL", "opened - - -", "open", "CRITICAL"),
+    ("(CRITICAL) ack CRITICAL", "- - -", "acknowledged", "CRITICAL"),
+    ("(CRITICAL) ack CRITICAL OK", "- - - -", "resolved", "OK"),
+    ("(WARNING) ack CRITICAL OK", "- - opened resolved", "resolved", "OK"),
+    ("(CRITICAL) ack unack CRITICAL", "- - - opened", "open", "CRITICAL"),
+    ("CRITICAL resolve", "opened resolved", "resolved", "CRITICAL"),
+    ("CRITICAL resolve OK", "opened resolved -", "resolved", "CRITICAL"),
+    ("CRITICAL resolve CRITICAL", "opened resolved opened", "open", "CRITICAL"),
+    ("(CRITICAL) resolve", "- -", "resolved", "CRITICAL"),
+]
+
+
+def words(text: str) -> list[str]:
+    return [text] if text == "no data" else [word.replace("no-data", "no data") for word in text.split()]
+
+
+@pytest.mark.parametrize(("happens", "heard", "phase", "status"), STORIES, ids=[story[0] for story in STORIES])
+def test_what_people_hear(happens: str, heard: str, phase: str | None, status: str | None) -> None:
+    state, decisions = story(*words(happens))
+    assert [" ".join(e.kind for e in d.effects) or "-" for d in decisions] == heard.split()
+    assert (state and state.phase, state and state.status) == (phase, status)
+    assert all(d.sentence for d in decisions)
+
+
+REASONS = [
+    ("OK", Reason.NOTHING_OPEN),
+    ("CRITICAL", Reason.OPENED),
+    ("CRITICAL OK CRITICAL", Reason.REOPENED),
+    ("CRITICAL CRITICAL", Reason.UNCHANGED),
+    ("CRITICAL WARNING", Reason.IMPROVED),
+    ("WARNING CRITICAL", Reason.WORSENED),
+    ("(CRITICAL)", Reason.INHIBITED),
+    ("(CRITICAL) CRITICAL", Reason.NO_LONGER_INHIBITED),
+    ("CRITICAL no-data", Reason.NO_DATA),
+    ("CRITICAL OK", Reason.RESOLVED),
+    ("(CRITICAL) OK", Reason.RESOLVED_SILENTLY),
+    ("CRITICAL OK OK", Reason.STILL_OK),
+    ("CRITICAL ack", Reason.ACKNOWLEDGED),
+    ("CRITICAL ack unack", Reason.UNACKNOWLEDGED),
+    ("ack", Reason.REFUSED_NO_ALERT),
+    ("CRITICAL ack ack", Reason.REFUSED_ACKNOWLEDGED),
+    ("CRITICAL unack", Reason.REFUSED_NOT_ACKNOWLEDGED),
+    ("CRITICAL OK ack", Reason.REFUSED_RESOLVED),
+    ("CRITICAL OK resolve", Reason.REFUSED_RESOLVED),
+]
+
+
+@pytest.mark.parametrize(("happens", "reason"), REASONS, ids=[f"{happens}: {reason}" for happens, reason in REASONS])
+def test_every_decision_names_its_reason(happens: str, reason: Reason) -> None:
+    _, decisions = story(*words(happens))
+    assert decisions[-1].reason is reason
+    assert decisions[-1].refused is reason.name.startswith("REFUSED")
+
+
+def test_a_refusal_changes_nothing() -> None:
+    resolved = alert("CRITICAL", "OK")
+    assert decide(resolved, happening("ack", 9), MUCH_LATER).state == resolved
+
+
+def test_an_older_result_never_overwrites_a_newer_state() -> None:
+    newer = alert("CRITICAL", "CRITICAL", "CRITICAL")
+    for word in ("OK", "WARNING", "no data"):
+        decision = decide(newer, happening(word, 1), MUCH_LATER)
+        assert (decision.state, decision.effects, decision.reason) == (newer, (), Reason.STALE)
+
+
+def test_a_result_of_the_same_time_is_not_stale() -> None:
+    assert decide(alert("WARNING"), result("CRITICAL", 0), MUCH_LATER).reason is Reason.WORSENED
+
+
+def test_a_late_problem_does_not_reopen_what_was_seen_ok_afterwards() -> None:
+    seen_ok = alert("CRITICAL", "OK", "OK")
+    assert decide(seen_ok, result("CRITICAL", 1.5), MUCH_LATER).reason is Reason.STALE
+
+
+def test_a_result_measured_before_the_acknowledgement_but_read_after_it_still_counts() -> None:
+    acknowledged = decide(alert("WARNING"), happening("ack", 10), MUCH_LATER).state
+    assert decide(acknowledged, result("CRITICAL", 9), MUCH_LATER).reason is Reason.WORSENED
+
+
+def test_a_controller_whose_clock_ran_ahead_does_not_freeze_the_alert() -> None:
+    ahead = decide(None, result("CRITICAL", 600), at(0)).state
+    assert ahead is not None
+    assert ahead.updated_at == at(0)
+    assert decide(ahead, result("OK", 1), at(1)).reason is Reason.RESOLVED
+
+
+def test_what_a_worsening_ends_and_what_it_keeps() -> None:
+    before, after = alert("WARNING", "ack"), alert("WARNING", "ack", "CRITICAL")
+    assert (before.acknowledged_by, after.acknowledged_by) == ("alice", None)
+    assert (after.opened_at, after.episode) == (at(0), 1)
+
+
+def test_no_data_keeps_the_last_that_was_known() -> None:
+    state = alert("CRITICAL", "no data", "no data")
+    assert (state.status, state.last_known, state.message) == (Status.UNKNOWN, Status.CRITICAL, "disk is CRITICAL")
+    assert state.summary == "no data: host unreachable, was CRITICAL: disk is CRITICAL"
+
+
+def test_a_new_episode_starts_afresh() -> None:
+    state = alert("CRITICAL", "ack", "OK", "WARNING")
+    assert (state.episode, state.opened_at, state.acknowledged_by, state.resolved_at) == (2, at(3), None, None)
+    assert state.last_known is Status.WARNING
+
+
+def test_a_resolved_alert_tells_how_bad_it_was() -> None:
+    assert alert("CRITICAL", "OK").severity is Status.CRITICAL
+
+
+def test_deciding_the_same_event_again_gives_the_same_key() -> None:
+    before, event = alert("WARNING"), result("CRITICAL", 5)
+    keys = {decide(before, event, MUCH_LATER + timedelta(days=day)).effects[0].key for day in (0, 1)}
+    assert len(keys) == 1
+
+
+def test_each_notification_of_a_life_has_its_own_key() -> None:
+    _, decisions = story("CRITICAL", "WARNING", "CRITICAL", "WARNING", "CRITICAL", "OK", "CRITICAL", "OK")
+    keys = [effect.key for decision in decisions for effect in decision.effects]
+    assert len(keys) == len(set(keys)) == 6
+
+
+def test_an_unreachable_host_inhibits_its_own_other_alerts_only() -> None:
+    down = decide(None, result("CRITICAL", check=REACHABLE), MUCH_LATER).state
+    assert down is not None
+    states = {down.fingerprint: down}
+    assert inhibitor("web3", states) == fingerprint("web3", REACHABLE)
+    assert inhibitor("db2", states) is None
+    again = decide(None, result("CRITICAL", check=REACHABLE), MUCH_LATER, inhibited_by=down.fingerprint)
+    assert [effect.kind for effect in again.effects] == [NotifyKind.OPENED]
+
+
+def test_an_acknowledged_unreachable_host_inhibits_and_a_reachable_one_does_not() -> None:
+    down = decide(None, result("CRITICAL", check=REACHABLE), MUCH_LATER).state
+    acknowledged = decide(down, happening("ack", 1), MUCH_LATER).state
+    up = decide(acknowledged, result("OK", 2, check=REACHABLE), MUCH_LATER).state
+    assert acknowledged is not None
+    assert up is not None
+    assert inhibitor("web3", {acknowledged.fingerprint: acknowledged}) is not None
+    assert inhibitor("web3", {up.fingerprint: up}) is None
+
+
+def test_reachability_is_decided_first_within_one_time() -> None:
+    batch = [no_data(1), result("CRITICAL", 1, check=REACHABLE), result("OK", 0)]
+    assert [(event.at, event.check) for event in in_order(batch)] == [
+        (at(0), "disk"),
+        (at(1), REACHABLE),
+        (at(1), "disk"),
+    ]
+
+
+@pytest.mark.parametrize("happens", [story[0] for story in STORIES if story[2]])
+def test_states_and_effects_survive_the_store(happens: str) -> None:
+    state, decisions = story(*words(happens))
+    assert state is not None
+    assert AlertState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
+    for effect in (effect for decision in decisions for effect in decision.effects):
+        assert Notify.from_dict(json.loads(json.dumps(effect.to_dict()))) == effect
+
+
+def test_a_state_of_a_later_version_is_read() -> None:
+    plain = alert("CRITICAL").to_dict() | {"assigned_to": "bob"}
+    assert AlertState.from_dict(plain).phase is Phase.OPEN

@@ -1,0 +1,120 @@
+import json
+import subprocess
+import time
+
+import pytest
+
+from ansible_collections.roundsman.fleet.plugins.module_utils.family import CannotLookError, finding, worst
+from ansible_collections.roundsman.fleet.plugins.module_utils.health import run_all
+
+from .builders import invented
+
+
+def fine(_context):
+    return finding("OK", "all is well", 1)
+
+
+def breaks(_context):
+    raise KeyError("no\nsuch")
+
+
+def hangs(_context):
+    time.sleep(60)
+
+
+def is_blind(_context):
+    raise CannotLookError("no eyes", "buy glasses")
+
+
+def sweep(*specs):
+    return {result["id"]: result for result in run_all(list(specs), None, "missing: test")}
+
+
+def test_results_come_in_the_order_of_the_checks():
+    def slow(context):
+        time.sleep(0.05)
+        return fine(context)
+
+    results = run_all([invented("slow", slow), invented("fast", fine)], None, "test")
+    assert [result["id"] for result in results] == ["slow", "fast"]
+
+
+def test_checks_run_at_the_same_time():
+    def slow(context):
+        time.sleep(0.3)
+        return fine(context)
+
+    started = time.monotonic()
+    run_all([invented("slow%d" % number, slow) for number in range(10)], None, "test")
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_check_that_breaks_is_unknown_and_takes_no_other_down():
+    results = sweep(invented("breaks", breaks), invented("fine", fine))
+    assert results["fine"]["status"] == "OK"
+    assert results["breaks"]["status"] == "UNKNOWN"
+    assert results["breaks"]["message"] == "the check broke: KeyError: 'no\\nsuch'"
+
+
+def test_a_check_that_hangs_is_unknown_at_its_limit_and_delays_no_other():
+    started = time.monotonic()
+    results = sweep(invented("hangs", hangs, limit_s=0.3), invented("fine", fine))
+    assert time.monotonic() - started < 2
+    assert results["fine"]["duration_s"] < 0.3
+    assert results["hangs"]["message"] == "no answer within 0.3 s"
+    assert results["hangs"]["remedy"]
+
+
+def test_a_command_that_a_late_check_runs_is_ended_with_its_children():
+    seen = []
+
+    def waits(context):
+        seen.append(context)
+        context.run(["sh", "-c", "sleep 77 & wait"])
+
+    sweep(invented("waits", waits, limit_s=0.3))
+    (process,) = seen[0].processes
+    assert process.wait(timeout=5) != 0
+    time.sleep(0.1)
+    group = subprocess.run(["ps", "-o", "stat=", "-g", str(process.pid)], check=False, capture_output=True, text=True)
+    assert [state for state in group.stdout.split() if not state.startswith("Z")] == []
+
+
+def test_a_check_that_cannot_look_says_what_to_do():
+    result = sweep(invented("blind", is_blind))["blind"]
+    assert (result["status"], result["message"], result["remedy"]) == ("UNKNOWN", "no eyes", "buy glasses")
+
+
+def test_without_psutil_only_the_checks_that_need_it_are_unknown():
+    results = sweep(invented("needy", fine, needs_psutil=True), invented("fine", fine))
+    assert results["fine"]["status"] == "OK"
+    assert results["needy"]["status"] == "UNKNOWN"
+    assert "missing: test" in results["needy"]["message"]
+    assert "python3-psutil" in results["needy"]["remedy"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_cannot_hold_is_replaced(value):
+    def odd(_context):
+        return finding("OK", "a\udce4b\nc\x00" + "x" * 5000, value, "", "'p'=1\n")
+
+    result = sweep(invented("odd", odd))["odd"]
+    text = json.dumps(result, allow_nan=False, ensure_ascii=False)
+    text.encode("utf-8")
+    assert result["value"] is None
+    assert result["message"].startswith("a?b c")
+    assert len(result["message"]) <= 1000
+    assert "\n" not in result["message"] + result["perfdata"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ([], "OK"),
+        (["OK", "WARNING"], "WARNING"),
+        (["WARNING", "UNKNOWN"], "UNKNOWN"),
+        (["UNKNOWN", "CRITICAL", "OK"], "CRITICAL"),
+    ],
+)
+def test_the_worst_status(statuses, expected):
+    assert worst(statuses) == expected

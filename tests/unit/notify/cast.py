@@ -1,0 +1,43 @@
+"""Messages for the tests of delivery."""
+
+from __future__ import annotations
+
+from roundsman.alerts.decide import decide
+from roundsman.alerts.grouping import group, route
+from roundsman.alerts.model import AlertState, CheckResult, Event, Notify, Resolve, Status
+from roundsman.notify.message import Message, compose
+
+from .clock import MUCH_LATER, at
+
+DISK = {"target": "/var", "value": 97, "unit": "%", "warn": "80%", "crit": "90%"}
+
+
+def problem(check: str, said: str, status: str = "CRITICAL", minute: float = 0, **evidence: object) -> CheckResult:
+    return CheckResult("web3", check, Status(status), said, evidence, "01JD", at(minute))
+
+
+def heard(*events: Event) -> Notify:
+    """The last that is heard of an alert after these events."""
+    state: AlertState | None = None
+    effects: list[Notify] = []
+    for event in events:
+        decision = decide(state, event, MUCH_LATER)
+        state, effects = decision.state, effects + list(decision.effects)
+    return effects[-1]
+
+
+def full_disk() -> Notify:
+    return heard(CheckResult("web3", "disk", Status.CRITICAL, "/var 97% used", DISK, "01JD", at(0)))
+
+
+def repaired_disk() -> Notify:
+    return heard(problem("disk", "/var 97% used"), problem("disk", "/var 41% used", "OK", 30))
+
+
+def disk_resolved_by_alice() -> Notify:
+    return heard(problem("disk", "/var 97% used"), Resolve("alice", at(5), "deleted old dumps"))
+
+
+def message(*news: Notify) -> Message:
+    (one,) = group([notice for item in news or (full_disk(),) for notice in route(item, ["team"])])
+    return compose(one)

@@ -1,0 +1,118 @@
+"""Real servers on loopback that accept, fail, hang, rate-limit and recover, one behaviour per connection."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+SMTP_ANSWERS = {
+    "EHLO": "250-mail.example\r\n250 AUTH PLAIN LOGIN",
+    "AUTH": "235 welcome",
+    "DATA": "354 go ahead",
+    "QUIT": "221 bye",
+}
+
+
+class Server:
+    """What a test tells the server to do next, and what the server got."""
+
+    def __init__(self) -> None:
+        self.behaviours: list[Any] = []  # taken from the front; empty: accept
+        self.received: list[tuple[dict[str, str], Any]] = []  # headers and body of what was accepted
+        self.requests = 0
+        self.stop = threading.Event()
+        self.port = 0
+
+    def next(self) -> Any:
+        self.requests += 1
+        return self.behaviours.pop(0) if self.behaviours else "accept"
+
+
+@contextmanager
+def http_server() -> Iterator[Server]:
+    """Behaviours: `accept`, `hang`, or a status with headers, such as (429, {"Retry-After": "7"})."""
+    server = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            behaviour = server.next()
+            if behaviour == "hang":
+                server.stop.wait(20)
+                return
+            status, headers = (200, {}) if behaviour == "accept" else behaviour
+            if status == 200:
+                server.received.append((dict(self.headers.items()), json.loads(body)))
+            self.send_response(status)
+            for key, value in headers.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(b"you sent me: " + str(dict(self.headers)).encode())
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *args: Any) -> None:
+            pass  # a client that gave up
+
+    with _running(Quiet(("127.0.0.1", 0), Handler), server):
+        yield server
+
+
+@contextmanager
+def smtp_server() -> Iterator[Server]:
+    """Behaviours: `accept`, `hang`, or (code, {}) as the answer to MAIL."""
+    server = Server()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def say(self, line: str) -> None:
+            self.wfile.write(f"{line}\r\n".encode())
+
+        def handle(self) -> None:
+            behaviour = server.next()
+            if behaviour == "hang":
+                server.stop.wait(20)
+                return
+            self.say("220 mail.example ESMTP")
+            while line := self.rfile.readline():
+                self.answer(line.decode().split()[0].upper(), behaviour)
+
+        def answer(self, verb: str, behaviour: Any) -> None:
+            refused = verb == "MAIL" and behaviour != "accept"
+            self.say(f"{behaviour[0]} not now" if refused else SMTP_ANSWERS.get(verb, "250 fine"))
+            if verb == "DATA":
+                lines = iter(self.rfile.readline, b".\r\n")
+                server.received.append(({}, b"".join(lines).decode()))
+                self.say("250 taken")
+
+    class Quiet(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+
+        def handle_error(self, *args: Any) -> None:
+            pass
+
+    with _running(Quiet(("127.0.0.1", 0), Handler), server):
+        yield server
+
+
+@contextmanager
+def _running(listener: socketserver.TCPServer, server: Server) -> Iterator[None]:
+    server.port = listener.server_address[1]
+    thread = threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop.set()
+        listener.shutdown()
+        listener.server_close()
+        thread.join(5)
