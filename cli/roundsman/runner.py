@@ -22,6 +22,8 @@ from typing import Any
 COLLECTION = "roundsman.fleet"
 LEDGER_CALLBACK = f"{COLLECTION}.ledger"
 LAST_LINES = 60
+# The one template that everybody uses for this machine itself, and whose value is known without Ansible.
+OWN_PYTHON = "{{ ansible_playbook_python }}"
 
 # What Ansible, ssh and their helpers need to work; secrets that lookups read are named by `pass_environment`.
 _PASSED = {
@@ -194,5 +196,5 @@ def inventory_of(inventories: Sequence[str], limit: str | None) -> dict[str, dic
     listed = json.loads(done.stdout)
     groups = [group for name, group in listed.items() if name != "_meta"]
     hosts = {host for group in groups for host in group.get("hosts", [])}
-    variables = listed["_meta"]["hostvars"]
+    variables = json.loads(json.dumps(listed["_meta"]["hostvars"]).replace(OWN_PYTHON, sys.executable))
     return {host: variables.get(host, {}) for host in sorted(hosts)}

@@ -22,6 +22,7 @@ from .store import Store, alerts, outbox, runs
 from .views.report import Report, report
 
 POLL_S = 0.5
+NO_HOSTS = "leaves us with no hosts to target"  # ansible.cli's words
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,16 @@ class Session:
     def _conclude(self, run_id: str, execution: Execution, *, cancelled: bool) -> None:
         with self.store.write() as tx:
             run = runs.get(tx, run_id)
-            if run is None or run["status"] == "finished":
+            if run is None or (run["status"] == "finished" and run["hosts"]):
                 return
-            status = "interrupted" if cancelled else "failed"
-            said = "stopped by a signal; what already ran on hosts may have run to its end there"
-            if not cancelled:
-                last_words = "\n".join(execution.last_lines)
-                said = execution.error or last_words or f"ansible-playbook ended with {execution.rc}"
+            last_words = "\n".join(execution.last_lines)
+            if cancelled:
+                status = "interrupted"
+                said = "stopped by a signal; what already ran on hosts may have run to its end there"
+            elif NO_HOSTS in last_words or run["status"] == "finished":
+                status, said = "refused", f"no host of the inventory matches {run['pattern']!r}; nothing was run"
+            else:
+                status, said = "failed", execution.error or last_words or f"ansible-playbook ended with {execution.rc}"
             runs.update(tx, run_id, status=status, finished_at=times.stamp(times.now()), message=said)
 
     def _sweep_work_dirs(self) -> None:

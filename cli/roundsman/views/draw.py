@@ -30,6 +30,9 @@ def table(*headings: str) -> Table:
 
 def draw_report(console: Console, report: Report, *, details: bool = False) -> None:
     """The table of problems and one summary line; with `details` also what is well."""
+    if report.run["status"] == "refused":
+        console.print(escape(report.run["message"]))
+        return
     if report.run["check_mode"]:
         console.print("[dim]check mode: nothing was changed, and no alert follows from this run[/]")
     shown = [host for host in report.hosts if details or host.status != "OK"]
@@ -60,6 +63,7 @@ def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:
 
 def _what(check: str, message: str) -> str:
     """The check's name in front, unless the message already begins with what it is about."""
+    message = " ".join(message.split())
     return message if check == "reachable" or ":" in check or message.startswith(check) else f"{check}: {message}"
 
 

@@ -94,4 +94,4 @@ def headline(entry: Entry) -> tuple[str, str]:
         return "OK", f"{what} ok"
     worst = max(bad, key=lambda result: result.status.rank)
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    return str(worst.status), f"{worst.status} {worst.message}{more}"
+    return str(worst.status), f"{worst.status} {' '.join(worst.message.split())}{more}"

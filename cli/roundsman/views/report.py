@@ -75,6 +75,8 @@ def report(run: Row, entries: Sequence[Row], open_alerts: Sequence[Row], outbox:
 def exit_code(run_status: str, host_statuses: Iterable[str]) -> int:
     """The worst that is to be said: how the run itself ended goes before what it found."""
     statuses = set(host_statuses)
+    if run_status == "refused":
+        return ExitCode.USAGE
     if run_status == "interrupted":
         return ExitCode.INTERRUPTED
     if run_status in ("failed", "running"):
