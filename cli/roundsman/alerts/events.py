@@ -9,6 +9,7 @@ from typing import Any
 
 from roundsman.alerts.model import AlertState, CheckResult, Measurement, NoData, Status
 from roundsman.alerts.names import REACHABLE, CheckKind, check_kind
+from roundsman.alerts.unreachable import why_unreachable
 
 Entry = Mapping[str, Any]
 
@@ -72,7 +73,8 @@ class _Source:
 
     @property
     def msg(self) -> str:
-        return str(self.entry.get("msg") or "no message")
+        # Ansible 2.19 says so in front of every failure.
+        return str(self.entry.get("msg") or "no message").removeprefix("Task failed: ")
 
     @property
     def at(self) -> datetime:
@@ -97,10 +99,10 @@ def _reached(entry: Entry) -> bool:
 
 
 def _unreachable(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:
-    message = f"host unreachable: {source.msg}"
+    message = f"host unreachable: {why_unreachable(source.msg)}"
     others = [alert for alert in source.open_alerts(known) if alert.check != REACHABLE]
     return [
-        source.result(REACHABLE, Status.CRITICAL, message, {"task": source.data.get("task")}),
+        source.result(REACHABLE, Status.CRITICAL, message, {"task": source.data.get("task"), "said": source.msg}),
         *source.no_data(others, "host unreachable"),
     ]
 
@@ -144,16 +146,10 @@ def _verify(source: _Source) -> list[Measurement]:
 
 
 def _verification(source: _Source, found: Mapping[str, Any]) -> CheckResult:
-    status = _OUTCOMES[found["outcome"]]
-    snapshot = f"snapshot {str(found['snapshot'])[:8]}" if found.get("snapshot") else "no snapshot"
-    said = f": {found['message']}" if found.get("message") else ""
-    level = found.get("failed_level") or found.get("wanted")
-    message = {
-        Status.OK: f"{found['source']}, {snapshot}: holds at level {found.get('level')}",
-        Status.CRITICAL: f"{found['source']}, {snapshot}: damaged at level {level}{said}",
-        Status.UNKNOWN: f"{found['source']}, {snapshot}: level {level} could not be verified{said}",
-    }[status]
-    return source.result(f"{CheckKind.VERIFY}:{found['source']}", status, message, found)
+    """The module's message names source, host, snapshot and level itself."""
+    return source.result(
+        f"{CheckKind.VERIFY}:{found['source']}", _OUTCOMES[found["outcome"]], found["message"], found
+    )
 
 
 def _failed(source: _Source, playbook: str) -> list[Measurement]:

@@ -77,7 +77,8 @@ def opened(config: str | None) -> Iterator[Session]:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         yield Session(settings)
     except OSError as error:
-        raise Failure(f"{error.filename or settings.state_dir}: {error.strerror or error}", ExitCode.STORE_FAILED) from None
+        where = error.filename or settings.state_dir
+        raise Failure(f"{where}: {error.strerror or error}", ExitCode.STORE_FAILED) from None
     except StoreError as error:
         raise Failure(str(error), ExitCode.STORE_FAILED) from None
 

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..alerts.model import AlertState
+from ..alerts.names import REACHABLE
 from ..times import moment, span
-from .report import UNREACHABLE, HostReport, Report
+from .report import UNREACHABLE, HostReport, Problem, Report
 
 Row = Mapping[str, Any]
 STYLES = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "UNKNOWN": "magenta", UNREACHABLE: "bold red"}
@@ -24,7 +25,7 @@ def styled(status: str) -> str:
 def table(*headings: str) -> Table:
     drawn = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for heading in headings:
-        drawn.add_column(heading, overflow="fold", no_wrap=heading in ("host", "status", "id"))
+        drawn.add_column(heading, overflow="fold", no_wrap=heading in ("host", "status", "since", "id"))
     return drawn
 
 
@@ -37,7 +38,7 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
         console.print("[dim]check mode: nothing was changed, and no alert follows from this run[/]")
     shown = [host for host in report.hosts if details or host.status != "OK"]
     if shown:
-        drawn = table("host", "status", "what", "next")
+        drawn = table("host", "status", "since", "what", "next")
         for host in shown:
             _host_rows(drawn, host, details)
         console.print(drawn)
@@ -49,16 +50,25 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
 
 def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:
     rows = [
-        (UNREACHABLE if one.check == "reachable" else one.status, _what(one.check, one.message), one.next_step)
-        for one in host.problems
+        (_status(one), one.since, _what(one.check, one.message), one.next_step) for one in host.problems
     ]
     if details:
-        rows += [("OK", _what(check["id"], check["message"]), None) for check in host.checks if check["status"] == "OK"]
-        rows += [("OK", text, None) for text in _good_backups(host)]
+        well = [check for check in host.checks if check["status"] == "OK"]
+        rows += [("OK", None, _what(check["id"], check["message"]), None) for check in well]
+        rows += [("OK", None, text, None) for text in _good_backups(host)]
     name = host.host
-    for status, what, next_step in rows or [(host.status, "", None)]:
-        drawn.add_row(escape(name), styled(status), escape(what), escape(next_step or ""))
+    for status, since, what, next_step in rows or [(host.status, None, "", None)]:
+        drawn.add_row(escape(name), styled(status), since_when(since), escape(what), escape(next_step or ""))
         name = ""
+
+
+def _status(problem: Problem) -> str:
+    return UNREACHABLE if problem.check == REACHABLE else problem.status
+
+
+def since_when(opened_at: str | None) -> str:
+    """The day and the minute, in UTC like everything that is recorded."""
+    return f"{moment(opened_at):%b %d %H:%M}" if opened_at else ""
 
 
 def _what(check: str, message: str) -> str:
@@ -119,7 +129,7 @@ def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequenc
             by = f" by {state.acknowledged_by}" if state.acknowledged_by and state.is_open else ""
             drawn.add_row(
                 state.fingerprint, styled(state.status), escape(state.host), escape(_what(state.check, state.summary)),
-                f"{state.opened_at:%Y-%m-%d %H:%M}", escape(state.phase + by),
+                f"{state.opened_at:%b %d %H:%M}", escape(state.phase + by),
             )  # fmt: skip
         console.print(drawn)
     for row in waiting:

@@ -14,6 +14,13 @@ from ..exits import ExitCode
 
 Row = Mapping[str, Any]
 UNREACHABLE = "UNREACHABLE"
+NEXT_COMMAND = {
+    CheckKind.REACHABLE: "roundsman doctor",
+    CheckKind.HEALTH: "roundsman doctor",
+    CheckKind.RUN: "roundsman doctor",
+    CheckKind.BACKUP: "roundsman backup run",
+    CheckKind.VERIFY: "roundsman backup list",
+}
 _ORDER = [UNREACHABLE, "CRITICAL", "UNKNOWN", "WARNING", "OK"]
 
 
@@ -24,6 +31,7 @@ class Problem:
     status: str
     check: str
     message: str
+    since: str | None
     next_step: str | None
 
 
@@ -66,7 +74,8 @@ class Report:
 
 def report(run: Row, entries: Sequence[Row], open_alerts: Sequence[Row], outbox: Sequence[Row]) -> Report:
     """Put together what the run `run` recorded in `entries`."""
-    hosts = [_host(host, run, [entry for entry in entries if entry["host"] == host]) for host in run["hosts"]]
+    since = {(state["host"], state["check"]): state["opened_at"] for state in open_alerts}
+    hosts = [_host(host, run, [one for one in entries if one["host"] == host], since) for host in run["hosts"]]
     hosts.sort(key=lambda host: (_ORDER.index(host.status), host.host))
     summary = _summary(hosts, open_alerts, outbox)
     return Report(_run(run), hosts, summary, exit_code(run["status"], [host.status for host in hosts]))
@@ -93,8 +102,8 @@ def _run(run: Row) -> dict[str, Any]:
     return {key: run[key] for key in kept}
 
 
-def _host(host: str, run: Row, entries: Sequence[Row]) -> HostReport:
-    problems = _problems(host, run, entries)
+def _host(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[str, str], str]) -> HostReport:
+    problems = _problems(host, run, entries, since)
     unreachable = any(entry["kind"] == "unreachable" for entry in entries)
     data = [entry["data"] for entry in entries]
     return HostReport(
@@ -114,7 +123,7 @@ def _without_inventory(backup: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in backup.items() if key != "snapshots"}
 
 
-def _problems(host: str, run: Row, entries: Sequence[Row]) -> list[Problem]:
+def _problems(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[str, str], str]) -> list[Problem]:
     """Worst first. The last word on each check counts, and it is the very translation that alerts are made from."""
     results: dict[str, CheckResult] = {}
     for entry in entries:
@@ -123,12 +132,17 @@ def _problems(host: str, run: Row, entries: Sequence[Row]) -> list[Problem]:
             if isinstance(event, CheckResult):
                 results[event.check] = event
     if not results and run["status"] != "finished":
-        return [Problem("UNKNOWN", "run", "the run ended before it came to this host", None)]
+        return [Problem("UNKNOWN", "run", "the run ended before it came to this host", None, None)]
     bad = sorted(
         (result for result in results.values() if result.status is not Status.OK),
         key=lambda result: (-result.status.rank, result.check != REACHABLE, result.check),
     )
-    return [Problem(str(result.status), result.check, result.message, next_step(host, result)) for result in bad]
+    return [
+        Problem(
+            str(one.status), one.check, one.message, since.get((one.host, one.check)), next_step(host, one)
+        )
+        for one in bad
+    ]
 
 
 def next_step(host: str, result: CheckResult) -> str | None:
@@ -136,17 +150,10 @@ def next_step(host: str, result: CheckResult) -> str | None:
     remedy = result.evidence.get("remedy")
     if remedy:
         return str(remedy)
-    match check_kind(result.check):
-        case CheckKind.REACHABLE:
-            return f"roundsman doctor --limit {host}"
-        case CheckKind.BACKUP:
-            return f"roundsman backup run --limit {host}"
-        case CheckKind.VERIFY:
-            return f"roundsman backup list --limit {host}"
-        case CheckKind.HEALTH | CheckKind.RUN:
-            return f"roundsman doctor --limit {host}"
-        case _:
-            return None
+    if "sudo" in result.message:
+        return f"roundsman doctor --become --limit {host}"
+    command = NEXT_COMMAND.get(check_kind(result.check))
+    return f"{command} --limit {host}" if command else None
 
 
 def _summary(hosts: Sequence[HostReport], open_alerts: Sequence[Row], outbox: Sequence[Row]) -> Summary:

@@ -102,9 +102,9 @@ def test_resolved_alerts_are_not_told_that_there_is_no_data() -> None:
 
 
 def test_a_damaged_snapshot_is_named_with_its_level() -> None:
-    damaged = verification("damaged", failed_level="read", message="pack 12 does not match its hash")
+    damaged = verification("damaged", failed_level="read", message="etc of web1, snapshot 01234567: damaged at read: x")
     *_, event = events_of(entry("verify", {"verifications": [damaged]}, ok=False), {})
-    assert event.message == "etc, snapshot 01234567: damaged at level read: pack 12 does not match its hash"
+    assert event.message == "etc of web1, snapshot 01234567: damaged at read: x"
 
 
 def test_a_failed_backup_says_why() -> None:

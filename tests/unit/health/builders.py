@@ -1,7 +1,6 @@
 """Checks as a person writes them, and the result of running them here."""
 
 import psutil
-
 from ansible_collections.roundsman.fleet.plugins.module_utils.family import Context, family, finding
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import run_all
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import Spec, read

@@ -19,8 +19,10 @@ def certificate(folder, days_left, name="localhost"):
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     # Half a day more, so that "expires in N days" does not depend on how long the test takes.
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days_left, hours=12 * (days_left > 0))
-    names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days_left, hours=12 * (days_left > 0))
+    names = [x509.DNSName(name)]
+    if name == "localhost":
+        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -29,7 +31,7 @@ def certificate(folder, days_left, name="localhost"):
         .serial_number(x509.random_serial_number())
         .not_valid_before(end - datetime.timedelta(days=400))
         .not_valid_after(end)
-        .add_extension(names if name == "localhost" else x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

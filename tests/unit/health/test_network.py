@@ -32,7 +32,8 @@ def test_a_port_that_refuses_is_critical():
 def test_a_port_that_never_answers_is_critical_before_the_limit():
     with servers.full_backlog() as port:
         result = result_of({"type": "tcp", "host": "127.0.0.1", "port": port}, limit_s=1)
-    assert (result["status"], result["message"].split(" ", 1)[1]) == ("CRITICAL", "does not accept a connection within 0.9 s")
+    assert result["status"] == "CRITICAL"
+    assert result["message"].endswith("does not accept a connection within 0.9 s")
 
 
 def test_a_name_that_does_not_resolve_is_critical():

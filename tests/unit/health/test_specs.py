@@ -1,7 +1,8 @@
 import pytest
-
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import prepare
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import FAMILIES, family_of, read
+
+KEYS = "crit, exclude, free_crit, free_warn, id, inodes_crit, inodes_warn, mounted, network, path, timeout, type, warn"
 
 
 def specs_of(*checks):
@@ -46,7 +47,7 @@ def test_a_check_has_its_own_time_limit_or_the_common_one():
 
 def test_all_faults_are_named_at_once_with_check_key_and_what_is_allowed():
     faults = faults_of(
-        {"type": "filesystem", "id": "data-disk", "wran": "80%", "crit": "90 percent"},
+        {"type": "filesystem", "id": "data-disk", "wran": "80%", "crit": "90 pct"},
         {"type": "lod"},
         {"warn": 1},
         "load",
@@ -54,9 +55,8 @@ def test_all_faults_are_named_at_once_with_check_key_and_what_is_allowed():
         {"type": "load", "minutes": 4},
     )
     assert faults == [
-        'check 1 (data-disk): unknown key "wran" (did you mean "warn"?): filesystem takes crit, exclude, free_crit, '
-        "free_warn, id, inodes_crit, inodes_warn, mounted, network, path, timeout, type, warn",
-        'check 1 (data-disk): crit: "90 percent": the unit "percent" does not fit here; write for example 80%, 500M or 10GiB',
+        'check 1 (data-disk): unknown key "wran" (did you mean "warn"?): filesystem takes ' + KEYS,
+        'check 1 (data-disk): crit: "90 pct": the unit "pct" does not fit here; write for example 80%, 500M or 10GiB',
         'check 2: type "lod" is unknown (did you mean "load"?): one of ' + ", ".join(FAMILIES),
         "check 3: type is missing: one of " + ", ".join(FAMILIES),
         "check 4: it is text, not a mapping of keys",

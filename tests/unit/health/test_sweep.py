@@ -3,7 +3,6 @@ import subprocess
 import time
 
 import pytest
-
 from ansible_collections.roundsman.fleet.plugins.module_utils.family import CannotLookError, finding, worst
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import run_all
 
@@ -45,7 +44,7 @@ def test_checks_run_at_the_same_time():
         return fine(context)
 
     started = time.monotonic()
-    run_all([invented("slow%d" % number, slow) for number in range(10)], None, "test")
+    run_all([invented(f"slow{number}", slow) for number in range(10)], None, "test")
     assert time.monotonic() - started < 1.5
 
 

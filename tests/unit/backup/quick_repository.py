@@ -1,0 +1,55 @@
+"""Makes a restic repository open in milliseconds: its key file is wrapped again with the cheapest scrypt there is.
+
+restic spends half a second of CPU on deriving the key from the password, on purpose; tests open repositories
+hundreds of times. Key file format: restic's design document, "Keys, Encryption and MAC".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+NONCE = MAC = 16
+
+
+def _derive(password: str, key: dict[str, object]) -> tuple[bytes, bytes, bytes]:
+    """The encryption key and both halves of the MAC key."""
+    salt = base64.b64decode(str(key["salt"]))
+    numbers = {name.lower(): int(str(key[name])) for name in ("N", "r", "p")}
+    raw = hashlib.scrypt(password.encode(), salt=salt, dklen=64, maxmem=1 << 30, **numbers)
+    return raw[:32], raw[32:48], raw[48:]
+
+
+def _crypt(key: bytes, nonce: bytes, text: bytes) -> bytes:
+    encryptor = Cipher(algorithms.AES(key), modes.CTR(nonce)).encryptor()
+    return encryptor.update(text) + encryptor.finalize()
+
+
+def _mac(keys: tuple[bytes, bytes, bytes], nonce: bytes, ciphertext: bytes) -> bytes:
+    _encrypt, k, r = keys
+    encryptor = Cipher(algorithms.AES(k), modes.ECB()).encryptor()  # noqa: S305  (Poly1305-AES is defined so)
+    return Poly1305.generate_tag(r + encryptor.update(nonce), ciphertext)
+
+
+def weaken(repository: Path, password: str) -> None:
+    """Replace the one key file of a local repository; only tests may ever do this."""
+    (path,) = (repository / "keys").iterdir()
+    key = json.loads(path.read_text())
+    sealed = base64.b64decode(key["data"])
+    keys = _derive(password, key)
+    nonce, ciphertext = sealed[:NONCE], sealed[NONCE:-MAC]
+    assert _mac(keys, nonce, ciphertext) == sealed[-MAC:]
+    master = _crypt(keys[0], nonce, ciphertext)
+    key.update(N=2, r=1, p=1)
+    keys, nonce = _derive(password, key), os.urandom(NONCE)
+    ciphertext = _crypt(keys[0], nonce, master)
+    key["data"] = base64.b64encode(nonce + ciphertext + _mac(keys, nonce, ciphertext)).decode()
+    text = json.dumps(key).encode()
+    path.unlink()
+    (path.parent / hashlib.sha256(text).hexdigest()).write_bytes(text)

@@ -1,0 +1,64 @@
+"""The module as ansible-playbook runs it on this machine, by both transports."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ANSIBLE = Path(sys.executable).with_name("ansible")
+
+
+def ansible(checks, tmp_path, *, check_mode=False, **variables):
+    """(exit code, result) of one ad-hoc call for the host alba, which is this machine."""
+    variables = dict({"ansible_python_interpreter": sys.executable, "ansible_connection": "local"}, **variables)
+    inventory = tmp_path / "hosts.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"alba": variables}}}))
+    arguments = json.dumps({"checks": checks, "psutil": "host"})
+    argv = [ANSIBLE, "alba", "-i", inventory, "-m", "roundsman.fleet.health", "-a", arguments]
+    argv += ["--check"] if check_mode else []
+    environment = dict(os.environ, ANSIBLE_HOME=str(tmp_path / "ansible"))
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    words, arrow, result = done.stdout.partition(" => ")
+    assert arrow, words + done.stderr
+    return done.returncode, json.JSONDecoder().raw_decode(result)[0]
+
+
+@pytest.mark.parametrize("transport", ["lean", "module"])
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_both_transports_return_the_same_with_and_without_check_mode(tmp_path, transport, check_mode):
+    checks = [{"type": "memory"}, {"type": "tcp", "port": 1}]
+    code, result = ansible(checks, tmp_path, check_mode=check_mode, roundsman_health_transport=transport)
+    assert code == 0, result
+    assert (result["changed"], result["worst"], result["psutil"].split()[0]) == (False, "CRITICAL", "host")
+    assert [each["id"] for each in result["checks"]] == ["memory", "tcp-localhost:1"]
+    assert set(result["checks"][0]) == {
+        *("id", "type", "target", "status", "value", "unit", "warn", "crit"),
+        *("message", "remedy", "perfdata", "duration_s"),
+    }
+
+
+def test_all_bad_specs_are_named_at_once_and_nothing_runs(tmp_path):
+    code, result = ansible([{"type": "lod"}, {"type": "tcp", "prot": 1}], tmp_path)
+    assert code == 2
+    assert "so none did" in result["msg"]
+    assert 'did you mean "load"?' in result["msg"]
+    assert 'did you mean "port"?' in result["msg"]
+
+
+def test_a_wrong_transport_is_refused(tmp_path):
+    _code, result = ansible([{"type": "load"}], tmp_path, roundsman_health_transport="pigeon")
+    assert "it takes lean or module" in result["msg"]
+
+
+def test_an_interpreter_that_is_not_there_is_named(tmp_path):
+    _code, result = ansible([{"type": "load"}], tmp_path, ansible_python_interpreter="/no/such/python")
+    assert "no Python 3.8 or newer was found" in result["msg"]
+    assert "/no/such/python" in result["msg"]
+
+
+def test_the_usual_places_are_tried_when_no_interpreter_is_set(tmp_path):
+    code, result = ansible([{"type": "load"}], tmp_path, ansible_python_interpreter="auto_silent")
+    assert code == 0, result
