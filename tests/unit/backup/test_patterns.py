@@ -28,7 +28,7 @@ PATTERNS = (
     ["a/**"], ["**"], ["*"], ["/"], ["[a-c]"], ["[^a-z]*"], ["[xyz]"], ["[é]té.txt"], ["*é*"], ["?t?.txt"],
     ["??.txt"], ["*??.txt"], ["日?"], ["日*/*"], ["st\\*r"], ["\\[set\\]"], ["node_modules/"], ["./b/c"], ["a//b"],
     ["a/../b"], ["\\!bang"], ["-dash"], [".*"], ["~*"], ["*.txt", "!d.txt"], ["*.txt", "!d.txt", "a/x"], ["a", "!a/b"],
-    ["new\nline"], ["sp ace/*"], ["back\\\\slash"], ["$HOME"], ["#hash"], ["{brace}"], ["a-b"], ["[a-]*"], ["\\^caret"],
+    ["new\nline"], ["sp ace/*"], ["back\\\\slash"], ["$HOME"], ["#hash"], ["{brace}"], ["a-b"], ["[a\\-]*"], ["\\^caret"],
     ["[\\^]caret"], ["SOURCE/a"], ["SOURCE/*/b"], ["SOURCE/**/c"], ["SOURCE"], ["SOURCE/a/", "!SOURCE/a/b"], ["/*/*"],
 )  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_walk_and_engine_agree_on_every_pattern(nasty: Anna) -> None:
         assert ours == listed(nasty, "latest"), patterns
 
 
-@pytest.mark.parametrize("pattern", ["[a", "[", "a\\", "", "!", "[]", "[^]", "[b-a]"])
+@pytest.mark.parametrize("pattern", ["[a", "[", "a\\", "", "!", "[]", "[^]", "[b-a]", "[a-]", "[-a]", "[]a]"])
 def test_broken_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):
         compile_patterns([os.fsencode(pattern)])

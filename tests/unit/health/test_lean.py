@@ -6,10 +6,11 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.roundsman.fleet.plugins.action import health as action
 from ansible_collections.roundsman.fleet.plugins.module_utils import psutil_copy
 
@@ -81,6 +82,14 @@ def test_checks_that_hang_do_not_hold_the_process():
 def test_garbage_instead_of_a_result_is_a_clear_failure(stdout, stderr, words):
     with pytest.raises(AnsibleActionFail, match="(?s)" + words):
         action.parse({"rc": 1, "stdout": stdout, "stderr": stderr})
+
+
+def test_a_host_that_hangs_counts_as_unreachable():
+    with pytest.raises(AnsibleConnectionFailure, match="gave no answer within"), action.patience(0.1):
+        time.sleep(5)
+    with action.patience(0.1):
+        pass
+    time.sleep(0.15)  # the alarm is off
 
 
 # psutil on its way: a Python of its own, so that the tests' psutil is not found.

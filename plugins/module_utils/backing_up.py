@@ -1,0 +1,171 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Makes one backup of one source: manifest, engine, a second look, and an honest record of it all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from . import manifest, tree
+from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupFailure, complete_ids, of_source, tag_value
+from .engines.patterns import compile_patterns, literal
+from .repository import key, local_path, open_or_create, recognise
+from .sources import registry
+from .state import read_json, replace_file
+
+SHOWN = 10
+
+
+def blank(host, repository, spec, backup_type):
+    """The record of docs/records.md before anything is known."""
+    return {
+        "source": spec.get("id"), "type": spec.get("type", "files"), "host": host, "repository": repository,
+        "engine": None, "backup_type": backup_type, "snapshot": None, "parent": None, "time": None, "files": 0,
+        "total_bytes": 0, "added_bytes": 0, "duration_s": 0, "manifest_sha256": None, "manifest_entries": 0,
+        "warnings": [], "reason": None, "snapshots": [],
+    }
+
+
+def listed(snapshots):
+    """Snapshots as the record lists them."""
+    good = complete_ids(snapshots)
+    return [
+        {"id": s.id, "time": s.time, "manifest_sha256": tag_value(s, "manifest"), "complete": s.id in good} for s in snapshots
+    ]
+
+
+def some(paths):
+    """A few of many paths, for a message."""
+    shown = [p.encode("utf-8", "backslashreplace").decode("utf-8") for p in paths[:SHOWN]]
+    rest = len(paths) - len(shown)
+    return ", ".join(shown) + (" and {0} more".format(rest) if rest > 0 else "")
+
+
+def look(session, spec, record):
+    """Check mode: what a backup would read, without touching repository or state."""
+    source = registry.source_of(spec)
+    try:
+        prepared = source.prepare(session.state, _always_excluded(session))
+        record["warnings"] = list(prepared.warnings)
+        for found in tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes)):
+            session.tick()
+            record["manifest_entries"] += 1
+            if found.info and tree.type_of(found.info.st_mode) == "file":
+                record["files"] += 1
+                record["total_bytes"] += found.info.st_size
+    finally:
+        source.cleanup()
+    engine = session.engine()
+    record["engine"] = {"name": engine.name, "version": engine.version}
+    try:
+        recognise(engine, session.memory, session.url)
+        repository = "the repository is there"
+    except BackupFailure as failure:
+        if failure.reason != "repository_missing" or session.memory.known(session.url) or not session.module.params["initialize"]:
+            raise
+        repository = "a new repository would be made"
+    text = "Would back up {0} entries of {1} with {2} bytes to {3}; {4}"
+    return text.format(record["manifest_entries"], spec["id"], record["total_bytes"], session.repository, repository)
+
+
+def _always_excluded(session):
+    path = local_path(session.url)
+    return [path] if path else []
+
+
+def back_up(session, spec, record):
+    """Make the backup; returns the message for a person. Fills `record` as far as it gets, also when it fails."""
+    with session.working() as engine:
+        record["engine"] = {"name": engine.name, "version": engine.version}
+        source = registry.source_of(spec)
+        try:
+            prepared = source.prepare(session.state, _always_excluded(session))
+            record["warnings"] = list(prepared.warnings)
+            created = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
+            if created:
+                record["warnings"].append("a new repository was made at {0}: keep its password safe".format(session.repository))
+            return _save(session, engine, spec, prepared, record)
+        finally:
+            source.cleanup()
+
+
+def _save(session, engine, spec, prepared, record):
+    before = of_source(engine.snapshots(), session.host, spec["id"])
+    record["snapshots"] = listed(before)
+    good = [s["id"] for s in record["snapshots"] if s["complete"]]
+    record["parent"] = good[-1] if good and record["backup_type"] == "incremental" else None
+    path = session.state.manifest(spec["id"])
+    session.state.make("manifests")
+    taken_at_ns = time.time_ns()
+    written = _write_manifest(session, spec, prepared, path, taken_at_ns)
+    record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
+    tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else COMPLETE]
+    file = os.fsencode(path)
+    # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
+    excludes = list(prepared.excludes) + [b"!" + literal(file)]
+    saved = engine.save(list(prepared.paths) + [file], excludes, session.host, tags, record["parent"])
+    record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
+    if saved.unreadable and not written.unreadable:
+        engine.mark_incomplete(saved.snapshot)
+    _look_again(session, path, taken_at_ns, written, saved, record)
+    _find_saved(session, engine, spec, saved, record)
+    unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
+    if unreadable:
+        raise BackupFailure("source_unreadable", _UNREADABLE.format(
+            len(unreadable), spec["id"], some(unreadable), (record["snapshot"] or saved.snapshot)[:8]))
+    text = "Backed up {0} of {1}: {2} entries, {3} bytes, {4} new, snapshot {5}"
+    return text.format(
+        spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
+    )
+
+
+def _write_manifest(session, spec, prepared, path, taken_at_ns):
+    header = {
+        "source": spec["id"], "type": spec.get("type", "files"), "host": session.host, "taken_at_ns": taken_at_ns,
+        "paths": [tree.text(p) for p in prepared.paths], "excludes": [tree.text(p) for p in prepared.excludes],
+    }
+    found = tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes))
+    return manifest.write(path, header, found, session.tick)
+
+
+def _look_again(session, path, taken_at_ns, written, saved, record):
+    """Remember what moved while the backup ran: a later comparison must not take it for damage."""
+    suspects, certain = manifest.changes_since(path, taken_at_ns)
+    certain = sorted(set(certain) | set(saved.vanished))
+    if certain:
+        record["warnings"].append("changed or vanished while the backup ran: " + some(certain))
+    if suspects:
+        directory = session.state.make("changes", key(session.url), record["source"])
+        replace_file(os.path.join(directory, written.sha256 + ".json"), json.dumps(sorted(suspects)))
+
+
+def seen_changing(state, url, source, manifest_sha256):
+    """The paths that this host saw changing while that snapshot was made; empty on any other host."""
+    return frozenset(read_json(os.path.join(state.changes(key(url), source), manifest_sha256 + ".json"), ()))
+
+
+def _find_saved(session, engine, spec, saved, record):
+    after = of_source(engine.snapshots(), session.host, spec["id"])
+    record["snapshots"] = listed(after)
+    _forget_changes(session.state.changes(key(session.url), spec["id"]), {s["manifest_sha256"] for s in record["snapshots"]})
+    mine = [s for s in after if s.id.startswith(saved.snapshot) or (s.original or "").startswith(saved.snapshot)]
+    if not mine:
+        raise BackupFailure("engine_failed", "restic reported snapshot {0}, but the repository does not list it.".format(saved.snapshot))
+    record["snapshot"], record["time"] = mine[-1].id, mine[-1].time
+
+
+def _forget_changes(directory, manifests):
+    """Drop the memory of snapshots that the repository no longer holds."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(directory):
+            if name.partition(".")[0] not in manifests:
+                os.unlink(os.path.join(directory, name))
+
+
+_UNREADABLE = (
+    "{0} entries of {1} could not be read and are not in the backup: {2}. Snapshot {3} holds the rest; it is marked "
+    "incomplete and does not count. Give read access (become), or add them to excludes."
+)

@@ -1,0 +1,80 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How long the host has been up, and whether it waits for a reboot."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from ..family import CRITICAL, OK, WARNING, family, finding, judge, key, limits, perf, span, threshold, worst
+
+FLAG = "/run/reboot-required"  # written by update-notifier, unattended-upgrades and needrestart
+STATUSES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
+
+
+def kernel_order(release):
+    """Sorts kernel releases: 6.1.0-9-amd64 before 6.1.0-10-amd64."""
+    return [int(part) for part in re.findall(r"\d+", release)]
+
+
+def newer_kernel(running, installed):
+    """The newest installed release of the running kernel's flavour if it is newer, else None.
+
+    A kernel that is not among the installed ones is not this system's own (a container): then nothing is known.
+    """
+    if running not in installed:
+        return None
+    flavour = re.sub(r"[\d.-]", "", running)
+    newest = max((one for one in installed if re.sub(r"[\d.-]", "", one) == flavour), key=kernel_order)
+    return newest if kernel_order(newest) > kernel_order(running) else None
+
+
+def reboot_reasons(flag=FLAG, boot="/boot"):
+    """Why the host should be rebooted, as a list of phrases."""
+    reasons = []
+    if os.path.exists(flag):
+        packages = sorted(set(_lines(flag + ".pkgs")))
+        reasons.append("after updates of " + ", ".join(packages[:5]) if packages else "updates ask for it")
+    try:
+        installed = [name[len("vmlinuz-") :] for name in os.listdir(boot) if name.startswith("vmlinuz-")]
+    except OSError:
+        installed = []
+    newest = newer_kernel(os.uname().release, installed)
+    if newest:
+        reasons.append("kernel %s is installed, %s runs" % (newest, os.uname().release))
+    return reasons
+
+
+def _lines(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            return lines.read().split()
+    except OSError:
+        return []
+
+
+def run(spec, _context):
+    up = round(time.clock_gettime(time.CLOCK_BOOTTIME))
+    warn, crit = spec["warn"], spec["crit"]
+    status = judge(up, warn, crit)
+    message = "up %s%s" % (span(up), limits(status, warn, crit))
+    reasons = reboot_reasons()
+    if reasons and spec["reboot_required"] != "ignore":
+        status = worst([status, STATUSES[spec["reboot_required"]]])
+        message += ", reboot required: " + "; ".join(reasons)
+    data = [perf("uptime", up, "s", (warn, crit), (0,)), perf("reboot_required", bool(reasons))]
+    return finding(status, message, up, "s", " ".join(data))
+
+
+FAMILY = family(
+    "uptime",
+    "time since boot, and whether updates or a newer kernel ask for a reboot",
+    {
+        "warn": threshold("duration", "time since boot"),
+        "crit": threshold("duration", "time since boot"),
+        "reboot_required": key("str", "what a required reboot is", "warning", choices=tuple(STATUSES)),
+    },
+    run,
+)

@@ -1,0 +1,71 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs one program to its end or to its time limit, and leaves nothing of it behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import tempfile
+from collections import namedtuple
+
+# rc (None when the time limit was reached), out (str, empty when it went to a stream), err (str)
+Finished = namedtuple("Finished", "rc out err")
+
+_GRACE_S = 10
+_MAX_TEXT = 64 << 20
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def _die_with_parent():
+    # Work without a reporter must stop: kill -9 of the module would otherwise leave the engine running unwatched.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _text(stream):
+    stream.seek(0)
+    return stream.read(_MAX_TEXT).decode("utf-8", "backslashreplace")
+
+
+def _end(process):
+    """Stop the whole process group: politely, then for certain."""
+    for number, patience in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+        if number == signal.SIGKILL:
+            return
+
+
+def run(argv, env, timeout_s, stdout=None, keep_fds=()):
+    """Run `argv` in a process group of its own; output goes to files, so that no pipe can stall it.
+
+    `keep_fds` stay open in the child: a lock held by such a descriptor lasts as long as the child does.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout or out,
+            stderr=err,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            pass_fds=keep_fds,
+        )
+        try:
+            rc = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            rc = None
+        finally:
+            if process.poll() is None:
+                _end(process)
+        return Finished(rc, "" if stdout else _text(out), _text(err))

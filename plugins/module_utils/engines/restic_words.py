@@ -1,0 +1,187 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is said to restic and what its answers mean, from 0.14 to today. Nothing here runs anything."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+
+from .base import COMPLETE, TAG, Snapshot
+from .patterns import literal
+
+OLDEST = (0, 14, 0)
+
+_VERSION = re.compile(r"restic (\d+)\.(\d+)\.(\d+)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
+_GONE = re.compile(
+    r"no such file|does not exist|not exist|404|nosuchkey|nosuchbucket|key does not exist|bucket does not exist"
+)
+
+# First match wins. The order matters: restic wraps one cause in the words of another.
+_MEANINGS = (
+    ("wrong_password", r"wrong password or no key found"),
+    ("repository_locked", r"already locked|unable to create lock|failed to lock"),
+    ("no_space", r"no space left on device|disk quota exceeded|not enough space|insufficient storage"),
+    (
+        "repository_unavailable",
+        r"connection refused|connection reset|no such host|network is unreachable|no route to host|i/o timeout"
+        r"|unable to start the sftp session|ssh: |tls: |x509: |certificate|temporary failure in name resolution"
+        r"|unexpected http response|http response: 5\d\d|40[137] |forbidden|unauthorized|access ?denied"
+        r"|signaturedoesnotmatch|invalidaccesskeyid|server misbehaving|connection timed out|context deadline exceeded",
+    ),
+    (
+        "repository_damaged",
+        r"does not match id|hash mismatch|ciphertext verification failed|repository contains errors"
+        r"|invalid data returned|wrong data returned|wrong hash|loadindex returned errors|unable to load index"
+        r"|not found in (?:repository|index)|load\w*\(<?data/|load\(<(?:data|index|snapshot)/|invalid (?:pack|header|blob)"
+        r"|tree \w+ (?:is )?not|blob \w+ not found|cannot be (?:loaded|decrypted|decoded)|unable to decode|zlib|zstd"
+        r"|unmarshal|invalid character|decrypt\w*|(?:errors|fatal).*(?:index|tree|pack|blob)|unexpected eof|no longer exists",
+    ),
+    ("no_snapshot", r"no matching id found|no snapshot found|no snapshots? (?:matched|found)"),
+    ("unprivileged", r"permission denied|operation not permitted"),
+)
+
+_EXIT_CODES = {10: "repository_missing", 11: "repository_locked", 12: "wrong_password"}
+
+
+def version(text):
+    """(major, minor, patch) from `restic version`, or None. (0.14 knows no JSON there.)"""
+    match = _VERSION.search(text)
+    return tuple(int(part) for part in match.groups()) if match else None
+
+
+def reason_of(rc, text):
+    """The reason code of docs/records.md for an exit code (None: time limit) and restic's words."""
+    if rc is None:
+        return "timeout"
+    if rc in _EXIT_CODES:
+        return _EXIT_CODES[rc]
+    words = text.lower()
+    if "unable to open config file" in words and _GONE.search(words):
+        return "repository_missing"
+    for reason, pattern in _MEANINGS:
+        if re.search(pattern, words):
+            return reason
+    return "engine_failed"
+
+
+def last_words(text, limit=600):
+    """The end of what the engine said, in one line, without progress and JSON that is no message."""
+    lines = []
+    for line in text.splitlines():
+        plain = _message(line.strip())
+        if plain and plain not in lines[-1:]:
+            lines.append(plain)
+    joined = " | ".join(lines)
+    return joined if len(joined) <= limit else "… " + joined[-limit:]
+
+
+def _message(line):
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(record, dict):
+        return line
+    if record.get("message_type") in ("status", "summary", "verbose_status"):
+        return ""
+    error = record.get("error")
+    text = record.get("message") or (error.get("message") or error.get("Op") if isinstance(error, dict) else error)
+    return "{0} {1}".format(text or "error", record.get("item", "")).strip() if text or error else line
+
+
+def save_command(paths, excludes, host, tags, parent):
+    """Arguments of `backup`; paths and excludes are bytes, as file names are."""
+    argv = ["backup", "--json", "--host", host]
+    for tag in tags:
+        argv += ["--tag", tag]
+    argv += ["--parent", parent] if parent else ["--force"]
+    return argv + [b"--exclude=" + pattern for pattern in excludes] + ["--"] + list(paths)
+
+
+def restore_command(snapshot, target, paths):
+    """Arguments of `restore`, past the cache: a warm one hides a damaged repository."""
+    argv = ["restore", snapshot, "--no-cache", "--target", target]
+    return argv + [b"--include=" + literal(path) for path in paths]
+
+
+def forget_plan_command(host, source, keep):
+    """Arguments of a `forget` that only says what it would do; `keep` maps last, hourly, … within to a value."""
+    tags = ",".join((TAG, "source=" + source, COMPLETE))
+    argv = ["forget", "--dry-run", "--json", "--no-lock", "--host", host, "--tag", tags, "--group-by", ""]
+    for period in sorted(keep):
+        argv += ["--keep-" + period, str(keep[period])]
+    return argv
+
+
+def utc(text):
+    """A time as restic writes it (local offset, nanoseconds) as RFC 3339 in UTC with milliseconds."""
+    match = _TIME.match(text)
+    if not match:
+        return text
+    moment = datetime.datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S")
+    zone = match.group(3)
+    if zone != "Z":
+        offset = datetime.timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
+        moment = moment - offset if zone[0] == "+" else moment + offset
+    return "{0}.{1}Z".format(moment.strftime("%Y-%m-%dT%H:%M:%S"), (match.group(2) or "0")[:3].ljust(3, "0"))
+
+
+def snapshots(text):
+    """`snapshots --json` as a list of Snapshot, oldest first."""
+    found = [
+        Snapshot(
+            id=s["id"],
+            short_id=s.get("short_id") or s["id"][:8],
+            time=utc(s["time"]),
+            host=s.get("hostname", ""),
+            tags=tuple(s.get("tags") or ()),
+            paths=tuple(s.get("paths") or ()),
+            original=s.get("original"),
+        )
+        for s in json.loads(text) or []
+    ]
+    return sorted(found, key=lambda s: (s.time, s.id))
+
+
+def forget_plan(text):
+    """`forget --dry-run --json` as (keep, remove), each a list of (id, reasons)."""
+    keep, remove = [], []
+    for group in json.loads(text) or []:
+        why = {r["snapshot"]["id"]: list(r.get("matches") or []) for r in group.get("reasons") or [] if r.get("snapshot")}
+        # 0.14 leaves the id out of the reasons' snapshots; times are unique enough there.
+        by_time = {r["snapshot"]["time"]: list(r.get("matches") or []) for r in group.get("reasons") or []}
+        keep += [(s["id"], why.get(s["id"]) or by_time.get(s["time"], [])) for s in group.get("keep") or []]
+        remove += [(s["id"], ["no rule keeps it"]) for s in group.get("remove") or []]
+    return keep, remove
+
+
+def summary(text):
+    """The summary record of `backup --json`, or None."""
+    for line in reversed(text.splitlines()):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("message_type") == "summary":
+            return record
+    return None
+
+
+def unsaved_items(text):
+    """What `backup --json` says it could not read, as (path, whether it had vanished); from stderr, mixed with prose."""
+    found = {}
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("message_type") == "error":
+            error = record.get("error") or {}
+            words = json.dumps(error).lower()
+            vanished = (isinstance(error, dict) and error.get("Err") == 2) or "no such file" in words
+            item = record.get("item") or (error.get("Path") if isinstance(error, dict) else None) or "?"
+            found[item] = found.get(item, True) and vanished
+    return sorted(found.items())

@@ -1,0 +1,117 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one shape of all families of health checks: what they take (Key), find (Finding), and how they run (Family)."""
+
+from __future__ import annotations
+
+import collections
+import subprocess
+
+from .thresholds import number
+
+OK, WARNING, CRITICAL, UNKNOWN = "OK", "WARNING", "CRITICAL", "UNKNOWN"
+BY_SEVERITY = (OK, WARNING, UNKNOWN, CRITICAL)
+
+Key = collections.namedtuple("Key", "type default help required dimension floor choices")
+Finding = collections.namedtuple("Finding", "status message value unit perfdata")
+Family = collections.namedtuple("Family", "name help keys run target needs_psutil judge_spec")
+
+
+class CannotLookError(Exception):
+    """The check could not measure: its result is UNKNOWN, with `remedy` for the person who reads it."""
+
+    def __init__(self, message, remedy=None):
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class Context:
+    """What a running check may use besides its spec: psutil (or None), its time limit in s, a way to run commands."""
+
+    def __init__(self, limit_s, psutil=None):
+        self.limit_s = limit_s
+        self.psutil = psutil
+        self.processes = []
+
+    def run(self, argv):
+        """(exit code, stdout, stderr) of a command in the C locale; CannotLookError when the program is not there."""
+        environment = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotLookError("%s cannot be run: %s" % (argv[0], error.strerror)) from error
+        self.processes.append(process)
+        stdout, stderr = process.communicate()
+        return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
+
+
+def key(kind, text, default=None, required=False, choices=None):
+    """A key of type `str`, `path`, `bool`, `int`, `seconds`, `list` (of str) or `dict`."""
+    return Key(kind, default, text, required, None, False, choices)
+
+
+def threshold(dimension, text, default=None, floor=False):
+    """A threshold key; with `floor`, a single number is the least that is fine."""
+    return Key("threshold", default, text, False, dimension, floor, None)
+
+
+def family(name, text, keys, run, *, target=None, needs_psutil=False, judge_spec=None):
+    """`target(spec) -> str` says what is looked at; `judge_spec(spec) -> [str]` finds faults across keys."""
+    return Family(name, text, keys, run, target or (lambda _spec: ""), needs_psutil, judge_spec or (lambda _spec: []))
+
+
+def finding(status, message, value=None, unit="", perfdata=""):
+    return Finding(status, message, value, unit, perfdata)
+
+
+def judge(value, warn, crit):
+    """The status that two thresholds (or None) give to a value in their base unit."""
+    if crit is not None and crit.violated(value):
+        return CRITICAL
+    if warn is not None and warn.violated(value):
+        return WARNING
+    return OK
+
+
+def worst(statuses):
+    """The worst status by CRITICAL > UNKNOWN > WARNING > OK; OK for none."""
+    return max(statuses, key=BY_SEVERITY.index, default=OK)
+
+
+def limits(status, warn, crit):
+    """What was crossed, for a message: ` (crit 90%)`."""
+    crossed = {CRITICAL: crit, WARNING: warn}.get(status)
+    if crossed is None:
+        return ""
+    return " (%s %s)" % ("crit" if status == CRITICAL else "warn", crossed.text)
+
+
+def perf(label, value, unit="", thresholds=(None, None), bounds=()):
+    """One item of performance data: 'label'=value[UOM];warn;crit;min;max (Monitoring Plugins guidelines)."""
+    fields = [number(value) + unit] + ["" if limit is None else limit.perfdata() for limit in thresholds]
+    fields += [number(bound) for bound in bounds]
+    return "'%s'=%s" % (label.replace("'", "").replace("=", "_"), ";".join(fields).rstrip(";"))
+
+
+def size(count):
+    """Bytes for a person, in powers of 1024 as `df -h` does."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            return "%.0f %s" % (count, unit) if unit == "B" else "%.1f %s" % (count, unit)
+        count /= 1024.0
+    return "%.1f TiB" % count
+
+
+def span(seconds):
+    """A duration for a person, in its largest unit."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return "%d %s" % (seconds // length, unit)
+    return "%.1f s" % seconds if seconds < 10 else "%.0f s" % seconds

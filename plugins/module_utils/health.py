@@ -1,0 +1,128 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The sweep: all checks of one host at once, each within its time limit, each with a result."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import queue
+import signal
+import threading
+import time
+
+from . import psutil_copy
+from .family import UNKNOWN, CannotLookError, Context, finding, worst
+from .specs import read
+
+LONGEST_MESSAGE = 1000
+LONGEST_PERFDATA = 20000
+
+ARGUMENT_SPEC = {
+    "checks": {"type": "list", "elements": "dict", "required": True},
+    "timeout_s": {"type": "float", "default": 10.0},
+    "psutil": {"type": "str", "choices": ["carry", "host"], "default": "carry"},
+}
+
+
+def prepare(parameters):
+    """(specs, faults) of the module's parameters; only without faults may the specs be swept."""
+    limit_s = parameters["timeout_s"]
+    if not 0 < limit_s <= 3600:
+        return [], ["timeout_s has to be above 0 and at most 3600, not %s" % limit_s]
+    return read(parameters["checks"], limit_s)
+
+
+def sweep(specs, policy, offer=None, archive=None):
+    """What the module returns for good specs, or {send_psutil: True} when the controller should send its copy first.
+
+    `policy`, `offer` and `archive` are those of psutil_copy.load.
+    """
+    found = psutil_copy.NOT_NEEDED
+    if any(spec.family.needs_psutil for spec in specs):
+        found = psutil_copy.load(policy, offer, archive)
+    if found.wanted:
+        return {"send_psutil": True}
+    results = run_all(specs, found.library, found.state)
+    return {"checks": results, "worst": worst([result["status"] for result in results]), "psutil": found.state}
+
+
+def run_all(specs, psutil, psutil_state):
+    """One result per spec, in their order. A check without an answer at its limit is left behind, never waited for."""
+    answers, contexts, started = queue.Queue(), {}, time.monotonic()
+    for spec in specs:
+        contexts[spec.id] = Context(spec.limit_s, psutil)
+        thread = threading.Thread(target=_answer, args=(spec, contexts[spec.id], psutil_state, answers), daemon=True)
+        thread.start()
+    results = {}
+    for spec in sorted(specs, key=lambda each: each.limit_s):
+        while spec.id not in results:
+            try:
+                name, result = answers.get(timeout=max(0.0, started + spec.limit_s - time.monotonic()))
+            except queue.Empty:
+                results[spec.id] = _silence(spec)
+                break
+            results[name] = result
+    for context in contexts.values():
+        _kill(context)
+    return [results[spec.id] for spec in specs]
+
+
+def _answer(spec, context, psutil_state, answers):
+    started = time.monotonic()
+    try:
+        if spec.family.needs_psutil and context.psutil is None:
+            result = _unknown(spec, "psutil is not there (%s)" % psutil_state, psutil_copy.REMEDY)
+        else:
+            result = _result(spec, spec.family.run(spec.keys, context))
+    except CannotLookError as error:
+        result = _unknown(spec, error, error.remedy)
+    except Exception as error:  # noqa: BLE001 - whatever breaks in one check is that check's result
+        result = _unknown(spec, "the check broke: %s: %s" % (type(error).__name__, error))
+    result["duration_s"] = round(time.monotonic() - started, 4)
+    answers.put((spec.id, result))
+
+
+def _silence(spec):
+    remedy = "see what it waits for on the host, or give it a longer timeout"
+    result = _unknown(spec, "no answer within %g s" % spec.limit_s, remedy)
+    result["duration_s"] = spec.limit_s
+    return result
+
+
+def _unknown(spec, message, remedy=None):
+    return _result(spec, finding(UNKNOWN, message), remedy)
+
+
+def _result(spec, found, remedy=None):
+    """A check result as docs/records.md has it: plain JSON types, valid UTF-8, bounded."""
+    warn, crit = spec.keys.get("warn"), spec.keys.get("crit")
+    return {
+        "id": clean(spec.id),
+        "type": spec.type,
+        "target": clean(spec.target),
+        "status": found.status,
+        "value": found.value if found.value is not None and math.isfinite(found.value) else None,
+        "unit": found.unit,
+        "warn": clean(warn.text) if warn else None,
+        "crit": clean(crit.text) if crit else None,
+        "message": clean(found.message)[:LONGEST_MESSAGE],
+        "remedy": clean(remedy) if remedy else None,
+        "perfdata": clean(found.perfdata)[:LONGEST_PERFDATA],
+        "duration_s": 0.0,
+    }
+
+
+def clean(text):
+    """One line of valid Unicode: what is no character, or ends a line, becomes a space or a question mark."""
+    text = " ".join(str(text).split())
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _kill(context):
+    """End the commands that a check left running, with their children."""
+    for process in context.processes:
+        if process.poll() is None:
+            with contextlib.suppress(OSError):  # it ended by itself meanwhile
+                os.killpg(process.pid, signal.SIGKILL)

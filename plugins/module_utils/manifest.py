@@ -1,0 +1,159 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The manifest: what a source held when it was backed up, entry by entry.
+
+JSON lines in ASCII: a header, one line per entry in the order of `tree.walk`, a footer. File names that are not UTF-8
+carry their odd bytes as lone surrogates (PEP 383). Described in docs/backup.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections import namedtuple
+
+from . import tree
+from .engines.base import BackupFailure
+
+FORMAT = 1
+
+# Written: sha256 (of the manifest), entries, bytes (hard links once), unreadable (paths, str)
+Written = namedtuple("Written", "sha256 entries bytes unreadable")
+
+
+class _Lines:
+    """Counts and hashes what it writes."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def write(self, record):
+        line = json.dumps(record, ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
+        self._hash.update(line)
+        self._stream.write(line)
+
+    def sha256(self):
+        return self._hash.hexdigest()
+
+
+def entry_of(found, base, tick):
+    """The manifest's entry for a Found, or None when it vanished meanwhile."""
+    entry = {"path": tree.text(found.path)}
+    if found.info is None:
+        return dict(entry, type="unknown", error=found.error)
+    entry.update(tree.metadata(found.info))
+    entry["user"], entry["group"] = tree.user_name(found.info.st_uid), tree.group_name(found.info.st_gid)
+    if found.error:
+        return dict(entry, error=found.error)
+    try:
+        entry.update(tree.content(base + found.path, entry["type"], tick))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        entry["error"] = error.strerror
+    return entry
+
+
+def write(path, header, found, tick):
+    """Describe every Found in a new manifest at `path` (replaced as a whole, mode 0600) and return Written."""
+    directory = os.path.dirname(path)
+    fd, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
+    try:
+        with os.fdopen(fd, "wb") as stream:
+            written = _write(_Lines(stream), header, found, tick)
+            stream.flush()
+            os.fsync(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return written
+
+
+def _write(lines, header, found, tick):
+    entries, size, linked, unreadable = 0, 0, set(), []
+    lines.write(dict(header, roundsman_manifest=FORMAT))
+    for item in found:
+        tick()
+        entry = entry_of(item, b"", tick)
+        if entry is None:
+            continue
+        entries += 1
+        if "error" in entry:
+            unreadable.append(entry["path"])
+        inode = (item.info.st_dev, item.info.st_ino) if item.info and item.info.st_nlink > 1 else None
+        if inode is None or inode not in linked:
+            size += entry.get("size", 0)
+        if inode and entry["type"] == "file":
+            linked.add(inode)
+        lines.write(entry)
+    lines.write({"end": True, "entries": entries, "bytes": size, "unreadable": len(unreadable)})
+    return Written(lines.sha256(), entries, size, unreadable)
+
+
+def file_sha256(path):
+    return tree.digest(path, lambda: None)
+
+
+def _records(path):
+    with open(path, "rb") as stream:
+        for line in stream:
+            yield json.loads(line)
+
+
+def header_and_footer(path):
+    """First and last record of a manifest. Raises BackupFailure when it is none or of a newer format."""
+    with open(path, "rb") as stream:
+        first = stream.readline()
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, stream.tell() - 4096))
+        last = stream.read().splitlines()[-1:]
+    try:
+        header, footer = json.loads(first), json.loads(last[0] if last else b"")
+    except ValueError:
+        raise BackupFailure("repository_damaged", "the manifest in the snapshot is not readable") from None
+    if header.get("roundsman_manifest") != FORMAT or not footer.get("end"):
+        raise BackupFailure(
+            "engine_failed", "the manifest in the snapshot has a format that this version of Roundsman does not know; update Roundsman"
+        )
+    return header, footer
+
+
+def entries(path):
+    """The entries of a manifest, one after the other."""
+    records = _records(path)
+    next(records)
+    for record in records:
+        if not record.get("end"):
+            yield record
+
+
+def changes_since(path, taken_at_ns):
+    """Re-look at every entry on the host: (paths that may differ from the manifest, those that certainly do).
+
+    A change of content always moves ctime, which no program can set back, so what has an older ctime is as described.
+    """
+    suspects, certain = [], []
+    for entry in entries(path):
+        try:
+            info = os.lstat(tree.raw(entry["path"]))
+        except OSError:
+            suspects.append(entry["path"])
+            certain.append(entry["path"])
+            continue
+        now = tree.metadata(info)
+        differs = any(now[key] != entry[key] for key in now if key in entry)
+        if differs or info.st_ctime_ns >= taken_at_ns - CLOCK_GRAIN_NS:
+            suspects.append(entry["path"])
+        if differs:
+            certain.append(entry["path"])
+    return suspects, certain
+
+
+# File times come from a clock that ticks at most every 10 ms, behind the one that we read; FAT knows 2 s.
+CLOCK_GRAIN_NS = 2 * 10**9

@@ -1,0 +1,153 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the backup modules share: their common arguments, and the effects that their work is given."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from .engines.base import BackupFailure
+from .engines.restic import Restic
+from .redaction import redactor, url_secrets, without_credentials
+from .repository import Memory, key
+from .state import State, default_directory, from_os_error, remove_tree
+
+COMMON = {
+    "repository": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
+    "engine": {"type": "str", "choices": ["restic"], "default": "restic"},
+    "state_dir": {"type": "path"},
+    "host": {"type": "str", "required": True},
+    "timeout_s": {"type": "int", "default": 21600},
+    "lock_timeout_s": {"type": "int", "default": 300},
+    "low_priority": {"type": "bool", "default": True},
+}
+
+
+def timestamp(moment):
+    """Seconds since the epoch as RFC 3339 in UTC with milliseconds."""
+    text = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return text[:-3] + "Z"
+
+
+class Session:
+    """One call of a module: its arguments, clock, deadline, secrets, state and engine."""
+
+    def __init__(self, module):
+        params = module.params
+        self.module = module
+        self.host = params["host"]
+        self.url = params["repository"]
+        self.repository = without_credentials(self.url)
+        secrets = [params["password"]] + [str(value) for value in params["environment"].values()]
+        self.redact = redactor(self.url, secrets)
+        module.no_log_values.update(url_secrets(self.url))
+        self.state = State(params["state_dir"] or default_directory(os.geteuid(), os.path.expanduser("~")))
+        self.memory = Memory(self.state)
+        self.started = time.monotonic()
+        self.deadline = self.started + params["timeout_s"]
+
+    def elapsed(self):
+        return round(time.monotonic() - self.started, 3)
+
+    def tick(self):
+        """Called often by long work of our own; ends it when the time limit is reached."""
+        if time.monotonic() > self.deadline:
+            raise BackupFailure("timeout", "the time limit of {0} s was reached. Raise timeout_s.".format(self.module.params["timeout_s"]))
+
+    def engine(self, lock_fd=None):
+        params = self.module.params
+        return Restic(
+            {
+                "repository": self.url,
+                "password": params["password"],
+                "environment": params["environment"],
+                "cache_dir": self.state.cache,
+                "deadline": self.deadline,
+                "lock_timeout_s": params["lock_timeout_s"],
+                "redact": self.redact,
+                "keep_fds": () if lock_fd is None else (lock_fd,),
+            }
+        )
+
+    @contextlib.contextmanager
+    def working(self):
+        """Hold this host's lock on the repository, and be gentle; yields the engine."""
+        if self.module.params["low_priority"]:
+            _be_gentle()
+        with self.state.locked(key(self.url), self.module.params["lock_timeout_s"]) as fd:
+            yield self.engine(fd)
+
+    def scratch(self, directory):
+        """An empty private directory of this repository below `directory`; call under the lock."""
+        return Scratch(directory or self.state.make("scratch"), key(self.url))
+
+
+class Scratch:
+    """Where restored copies lie for as long as they are compared. What a crash left there is removed first."""
+
+    def __init__(self, directory, name):
+        self._directory = directory
+        self.path = os.path.join(directory, "roundsman-" + name)
+
+    def __enter__(self):
+        try:
+            os.makedirs(self._directory, 0o700, exist_ok=True)
+            remove_tree(self.path)
+            os.mkdir(self.path, 0o700)
+        except OSError as error:
+            raise from_os_error("preparing the scratch directory", self.path, error) from error
+        return self.path
+
+    def __exit__(self, *_exc):
+        remove_tree(self.path)
+
+
+def _be_gentle():
+    """Lowest priority for processor and disk, for this process and the engine."""
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    ionice = shutil.which("ionice")
+    if ionice:
+        subprocess.run(
+            [ionice, "-c", "2", "-n", "7", "-p", str(os.getpid())],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+        )
+
+
+def run_module(module, name, record, work):
+    """Run `work(session, record)`, which returns what to report besides `record`; report both, also in failure.
+
+    `work` fills `record` (a dict of docs/records.md, with `reason` and `duration_s`) as far as it gets.
+    """
+    session = start(module)
+    try:
+        result = work(session, record)
+    except BackupFailure as failure:
+        _fail(session, name, record, failure)
+    except OSError as error:
+        _fail(session, name, record, from_os_error("the {0}".format(name), error.filename or "?", error))
+    if "duration_s" in record:
+        record["duration_s"] = session.elapsed()
+    module.exit_json(**dict(result, **{name: record}))
+
+
+def _fail(session, name, record, failure):
+    record["reason"] = failure.reason
+    if "duration_s" in record:
+        record["duration_s"] = session.elapsed()
+    session.module.fail_json(msg=session.redact(failure.message), **{name: record})
+
+
+def start(module):
+    """The session of a module; from here on a polite kill runs the clean-up, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return Session(module)

@@ -1,0 +1,109 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files and directories as a source."""
+
+from __future__ import annotations
+
+import os
+
+from .. import tree
+from ..engines.base import BackupFailure
+from ..engines.patterns import BadPattern, compile_patterns, literal
+from .base import Prepared
+
+LOGS = (b"/var/log", b"log", b"logs")
+_KERNEL = (b"/proc/*", b"/sys/*", b"/dev/*", b"/run/*")
+
+
+class FilesSource:
+    """`paths` without `excludes`, and without log directories when `include_logs` is false."""
+
+    type = "files"
+    KEYS = {
+        "paths": "a list of absolute paths",
+        "excludes": "a list of patterns as restic takes them: names, *, ?, [a-z], **, absolute or not",
+        "include_logs": "true or false",
+    }
+
+    def __init__(self, spec):
+        self._paths = tree.outermost(tree.normal(path) for path in spec["paths"])
+        self._excludes = [os.fsencode(p) for p in spec.get("excludes") or []]
+        if not spec.get("include_logs", True):
+            self._excludes += LOGS
+
+    @classmethod
+    def faults(cls, spec):
+        found = [fault for path in _list(spec, "paths", found_empty="must name at least one path") for fault in _path_faults(path)]
+        found += [fault for pattern in _list(spec, "excludes") for fault in _pattern_faults(pattern)]
+        if not isinstance(spec.get("include_logs", True), bool):
+            found.append("include_logs must be true or false, not {0!r}".format(spec["include_logs"]))
+        return found or cls._excluded_paths(spec)
+
+    @classmethod
+    def _excluded_paths(cls, spec):
+        """A declared path that the excludes remove would be a backup of nothing that looks fine."""
+        source = cls(spec)
+        excluded = compile_patterns(source._excludes)
+        text = "paths: {0} is left out by excludes or include_logs, so that nothing of it would be saved"
+        return [text.format(os.fsdecode(path)) for path in source._paths if excluded(path)]
+
+    def prepare(self, state, always_excluded):
+        missing = [os.fsdecode(path) for path in self._paths if not os.path.lexists(path)]
+        if missing:
+            raise BackupFailure(
+                "source_missing",
+                "Not there: {0}. Nothing was saved. Mount or create it, or take it out of this source's paths.".format(", ".join(missing)),
+            )
+        links = [path for path in self._paths if os.path.islink(path)]
+        text = "{0} is a symbolic link: the link alone is saved; add {1} to paths to save what it leads to"
+        return Prepared(
+            paths=self._paths,
+            excludes=self._excludes + self._own_excludes(state, always_excluded),
+            warnings=[text.format(os.fsdecode(path), os.fsdecode(os.path.realpath(path))) for path in links],
+        )
+
+    def _own_excludes(self, state, always_excluded):
+        own = [os.fsencode(state.directory)] + list(always_excluded)
+        own = sorted({path for entry in own for path in (entry, os.path.realpath(entry))})
+        return [literal(path) for path in own] + (list(_KERNEL) if b"/" in self._paths else [])
+
+    def cleanup(self):
+        """Nothing was made."""
+
+
+def _list(spec, key, found_empty=None):
+    """The members of a list, or one stand-in that carries the fault."""
+    value = spec.get(key)
+    if value is None:
+        value = []
+    if not isinstance(value, list):
+        return [_Fault("{0} must be a list, not {1!r}".format(key, value))]
+    if not value and found_empty:
+        return [_Fault("{0} {1}".format(key, found_empty))]
+    return value
+
+
+class _Fault(str):
+    """A fault in place of a value."""
+
+    __slots__ = ()
+
+
+def _path_faults(path):
+    if isinstance(path, _Fault):
+        return [str(path)]
+    if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+        return ["paths: {0!r} is not an absolute path".format(path)]
+    return []
+
+
+def _pattern_faults(pattern):
+    if isinstance(pattern, _Fault):
+        return [str(pattern)]
+    if not isinstance(pattern, str) or "\0" in pattern:
+        return ["excludes: {0!r} is not a pattern".format(pattern)]
+    try:
+        compile_patterns([os.fsencode(pattern)])
+    except BadPattern as error:
+        return ["excludes: {0!r} holds {1}".format(pattern, error)]
+    return []

@@ -1,0 +1,57 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which kinds of source there are, and whether definitions of sources are sound."""
+
+from __future__ import annotations
+
+import re
+
+from .files import FilesSource
+
+KINDS = {kind.type: kind for kind in (FilesSource,)}
+
+# Keys that belong to the plan (read on the controller), not to the kind of source.
+PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def faults(specs):
+    """Everything that is wrong with a list of definitions, each fault naming source, key and what is allowed."""
+    found, seen = [], set()
+    for number, spec in enumerate(specs, 1):
+        if not isinstance(spec, dict):
+            found.append("source {0}: must be a dictionary, not {1!r}".format(number, spec))
+            continue
+        name = spec.get("id")
+        label = "source {0}".format(name if isinstance(name, str) and name else number)
+        found += ["{0}: {1}".format(label, fault) for fault in _spec_faults(spec)]
+        if isinstance(name, str) and name in seen:
+            found.append("{0}: id is used twice".format(label))
+        seen.add(name if isinstance(name, str) else None)
+    return found
+
+
+def _spec_faults(spec):
+    found = []
+    name = spec.get("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        found.append("id must be 1 to 64 letters, digits, '.', '_' or '-' and start with a letter or digit, not {0!r}".format(name))
+    kind = KINDS.get(spec.get("type", "files")) if isinstance(spec.get("type", "files"), str) else None
+    if kind is None:
+        return found + ["type must be one of {0}, not {1!r}".format(", ".join(sorted(KINDS)), spec.get("type"))]
+    allowed = sorted(PLAN_KEYS | set(kind.KEYS))
+    found += ["{0} is no key of type {1}; allowed are {2}".format(key, kind.type, ", ".join(allowed)) for key in spec if key not in allowed]
+    return found + kind.faults(spec)
+
+
+def source_of(spec):
+    """The source that a sound definition describes."""
+    return KINDS[spec.get("type", "files")](spec)
+
+
+def require_sound(module, specs):
+    """Fail the module with all faults at once, before anything runs."""
+    found = faults(specs)
+    if found:
+        module.fail_json(msg="Nothing was done, because definitions are faulty:\n" + "\n".join(found), faults=found)

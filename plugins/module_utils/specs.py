@@ -1,0 +1,189 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From what a person wrote under `checks` to specs that can run, or to all that is wrong with it at once. Pure."""
+
+from __future__ import annotations
+
+import collections
+import importlib
+import re
+
+from .family import key
+from .thresholds import BadValueError, Threshold
+
+FAMILIES = ("cpu", "filesystem", "http", "load", "memory", "processes", "swap", "systemd", "tcp", "uptime")
+
+COMMON = {
+    "id": key("str", "name of the check, unique on its host; by default the type and what is looked at"),
+    "type": key("str", "family of the check", required=True),
+    "timeout": key("seconds", "time limit of this check; by default the module's timeout_s"),
+}
+# Names of the alerts about a host itself, its runs, backups and verifications, with which no check may be confused.
+RESERVED = ("reachable", "run", "health", "backup", "verify")
+LONGEST_ID = 200
+
+Spec = collections.namedtuple("Spec", "id type target limit_s family keys")
+
+
+def family_of(name):
+    """The Family of a type in FAMILIES; only the families that are used get loaded."""
+    return importlib.import_module(".checks." + name, __package__).FAMILY
+
+
+def read(checks, timeout_s):
+    """(list of Spec, list of errors): the specs are good for a sweep only when there are no errors."""
+    specs, errors, positions = [], [], {}
+    for position, check in enumerate(checks, start=1):
+        spec, faults = read_one(check, timeout_s)
+        name = spec.id if spec else _name(check)
+        errors += ["check %d%s: %s" % (position, " (%s)" % name if name else "", fault) for fault in faults]
+        if spec and not faults:
+            specs.append(spec)
+        if name and spec:
+            positions.setdefault(name, []).append(position)
+    for name, places in positions.items():
+        if len(places) > 1:
+            where = " and ".join(str(place) for place in places)
+            errors.append('checks %s have the same id "%s": give each its own id' % (where, name))
+    return specs, errors
+
+
+def read_one(check, timeout_s):
+    """(Spec or None, list of faults) of one check."""
+    if not isinstance(check, dict):
+        return None, ["it is %s, not a mapping of keys" % _kind(check)]
+    name = check.get("type")
+    if name is None:
+        return None, ["type is missing: one of %s" % ", ".join(FAMILIES)]
+    if name not in FAMILIES:
+        return None, ['type "%s" is unknown%s: one of %s' % (name, _hint(name, FAMILIES), ", ".join(FAMILIES))]
+    family = family_of(name)
+    values, faults = read_keys(check, dict(COMMON, **family.keys), name)
+    if faults:
+        return None, faults
+    faults += family.judge_spec(values)
+    if faults:
+        return None, faults
+    target = family.target(values)
+    identity = values["id"] or (name + "-" + target if target else name)
+    faults += _id_faults(identity)
+    limit_s = values["timeout"] or timeout_s
+    return Spec(identity, name, target, limit_s, family, values), faults
+
+
+def read_keys(check, keys, type_name):
+    """(values by key, faults): every key of `keys` gets what was written, or its default."""
+    values, faults = {}, []
+    for written in check:
+        if written not in keys:
+            known = ", ".join(sorted(keys))
+            faults.append('unknown key "%s"%s: %s takes %s' % (written, _hint(written, keys), type_name, known))
+    for name, each in keys.items():
+        if each.required and check.get(name) in (None, ""):
+            faults.append("%s is missing: %s" % (name, each.help))
+            continue
+        try:
+            values[name] = value_of(check.get(name, each.default), each)
+        except BadValueError as error:
+            faults.append("%s: %s" % (name, error))
+    return values, faults
+
+
+def value_of(raw, each):
+    """The value of a key; BadValueError says what is wrong with it. None stays None: no value, no threshold."""
+    if raw is None:
+        return [] if each.type == "list" else None
+    if each.type == "threshold":
+        return Threshold.parse(raw, each.dimension, each.floor)
+    value = CONVERSIONS[each.type](raw)
+    if each.choices and value not in each.choices:
+        raise BadValueError('"%s" is not one of %s' % (raw, ", ".join(str(choice) for choice in each.choices)))
+    return value
+
+
+def _string(raw):
+    if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
+        raise BadValueError("it is %s, not text" % _kind(raw))
+    return str(raw).strip() or None
+
+
+def _path(raw):
+    text = _string(raw)
+    if text is not None and not text.startswith("/"):
+        raise BadValueError('"%s" is not an absolute path' % text)
+    return text
+
+
+def _bool(raw):
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if str(raw).lower() not in words:
+        raise BadValueError('"%s" is not true or false' % (raw,))
+    return words[str(raw).lower()]
+
+
+def _int(raw):
+    if isinstance(raw, bool) or not re.fullmatch(r"[-+]?\d+", str(raw)):
+        raise BadValueError('"%s" is not a whole number' % (raw,))
+    return int(raw)
+
+
+def _port(raw):
+    number = _int(raw)
+    if not 0 < number < 65536:
+        raise BadValueError("%d is not a port from 1 to 65535" % number)
+    return number
+
+
+def _seconds(raw):
+    limit = Threshold.parse(raw, "duration")
+    if limit.low != 0 or not 0 < limit.high <= 3600 or limit.inside:
+        raise BadValueError('"%s" is not a duration from 1ms to 1h' % (raw,))
+    return limit.high
+
+
+def _list(raw):
+    items = list(raw) if isinstance(raw, (list, tuple)) else [raw]
+    return [text for text in (_string(item) for item in items) if text is not None]
+
+
+def _dict(raw):
+    if not isinstance(raw, dict):
+        raise BadValueError("it is %s, not a mapping" % _kind(raw))
+    return {_string(name): _string(value) or "" for name, value in raw.items()}
+
+
+CONVERSIONS = {
+    "str": _string,
+    "path": _path,
+    "bool": _bool,
+    "int": _int,
+    "port": _port,
+    "seconds": _seconds,
+    "list": _list,
+    "dict": _dict,
+}
+
+
+def _id_faults(identity):
+    first = identity.split(":")[0]
+    if first in RESERVED:
+        return ['the id "%s" is reserved for Roundsman\'s own alerts: choose another' % identity]
+    if len(identity) > LONGEST_ID or not identity.isprintable():
+        return ["the id has to be printable and at most %d characters long" % LONGEST_ID]
+    return []
+
+
+def _hint(word, known):
+    import difflib
+
+    close = difflib.get_close_matches(str(word), [str(one) for one in known], n=1)
+    return ' (did you mean "%s"?)' % close[0] if close else ""
+
+
+def _name(check):
+    return str(check["id"]) if isinstance(check, dict) and check.get("id") else ""
+
+
+def _kind(value):
+    names = {list: "a list", dict: "a mapping", bool: "true or false", str: "text", type(None): "nothing"}
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")

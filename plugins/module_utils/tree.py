@@ -1,0 +1,150 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Walks file trees in a fixed order and describes what lies there. Paths are bytes: a file name need not be UTF-8."""
+
+from __future__ import annotations
+
+import functools
+import grp
+import hashlib
+import os
+import pwd
+import stat
+from collections import namedtuple
+
+# path (as in the source), info (os.stat_result of the entry itself), error (str or None: why it could not be looked at)
+Found = namedtuple("Found", "path info error")
+
+_CHUNK = 1 << 20
+
+_TYPES = (
+    ("file", stat.S_ISREG),
+    ("dir", stat.S_ISDIR),
+    ("symlink", stat.S_ISLNK),
+    ("fifo", stat.S_ISFIFO),
+    ("socket", stat.S_ISSOCK),
+    ("chardev", stat.S_ISCHR),
+    ("blockdev", stat.S_ISBLK),
+)
+
+
+def type_of(mode):
+    return next((name for name, test in _TYPES if test(mode)), "other")
+
+
+def order(path):
+    """Sort key of the walk: by component, a directory right before what is in it."""
+    return path.split(b"/")
+
+
+def walk(roots, base, skip):
+    """Yield a Found for every root and all below, in `order`; what vanishes on the way is left out.
+
+    `base` (bytes) is put before each path: empty on the host, the scratch directory in a restored copy.
+    `skip` (path -> bool) prunes. Links are never followed.
+    """
+    for root in roots:
+        pending = [root]
+        while pending:
+            path = pending.pop()
+            if skip(path):
+                continue
+            try:
+                info = os.lstat(base + path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                yield Found(path, None, error.strerror)
+                continue
+            names, error = _names(base + path) if stat.S_ISDIR(info.st_mode) else ([], None)
+            yield Found(path, info, error)
+            pending += [path.rstrip(b"/") + b"/" + name for name in sorted(names, reverse=True)]
+
+
+def _names(directory):
+    try:
+        return os.listdir(directory), None
+    except FileNotFoundError:
+        return [], None
+    except OSError as error:
+        return [], error.strerror
+
+
+def digest(path, tick):
+    """SHA-256 (hex) of a regular file; `tick` is called for every MiB and may raise to stop the work."""
+    found = hashlib.sha256()
+    # Non-blocking: the file may have become a pipe since it was looked at.
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise FileNotFoundError(path)
+        while True:
+            tick()
+            chunk = stream.read(_CHUNK)
+            if not chunk:
+                return found.hexdigest()
+            found.update(chunk)
+
+
+def normal(path):
+    """A path (str) as clean bytes."""
+    clean = os.path.normpath(os.fsencode(path))
+    return clean[1:] if clean.startswith(b"//") else clean
+
+
+def outermost(paths):
+    """Sorted by component, without those that lie below another."""
+    kept = []
+    for path in sorted(set(paths), key=lambda p: p.split(b"/")):
+        if not kept or not (path + b"/").startswith(kept[-1].rstrip(b"/") + b"/"):
+            kept.append(path)
+    return kept
+
+
+def text(name):
+    """A file name as str that JSON can carry, whatever its bytes."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def raw(name):
+    """The bytes of a file name from `text`."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+@functools.lru_cache(maxsize=4096)
+def user_name(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def group_name(gid):
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return None
+
+
+def metadata(info):
+    """What an entry's inode says, in the words of the manifest."""
+    kind = type_of(info.st_mode)
+    entry = {
+        "type": kind,
+        "size": info.st_size if kind == "file" else 0,
+        "mode": "{0:04o}".format(stat.S_IMODE(info.st_mode)),
+        "uid": info.st_uid,
+        "gid": info.st_gid,
+        "mtime_ns": info.st_mtime_ns,
+    }
+    if kind in ("chardev", "blockdev"):
+        entry["device"] = info.st_rdev
+    return entry
+
+
+def content(path, kind, tick):
+    """What an entry holds: `sha256` of a file, `target` of a link. Raises OSError."""
+    if kind == "file":
+        return {"sha256": digest(path, tick)}
+    return {"target": text(os.readlink(path))} if kind == "symlink" else {}

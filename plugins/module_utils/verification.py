@@ -1,0 +1,225 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Climbs the ladder of evidence for snapshots: stored, read, restored."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from . import manifest, tree
+from .backing_up import seen_changing
+from .comparison import compare
+from .engines.base import BackupFailure, complete_ids, of_source, tag_value
+from .repository import recognise
+from .session import timestamp
+from .state import from_os_error
+
+LEVELS = ("stored", "read", "restored")
+_MARGIN_BYTES = 64 << 20
+
+
+def blank(source, snapshot, wanted):
+    """A verification of docs/records.md before anything is known: that is `unknown`."""
+    return {
+        "source": source, "snapshot": snapshot, "wanted": wanted, "level": None, "failed_level": LEVELS[0],
+        "outcome": "unknown", "reason": None, "message": "", "entries": 0, "bytes": 0, "mismatches": [],
+        "mismatch_count": 0, "changed_during_backup": 0, "restore_s": None, "duration_s": 0, "time": None,
+    }
+
+
+def verify(session, wanted, sources, snapshot_ids, scratch_dir):
+    """Verify the newest complete snapshot of each source, or the given snapshots: a list of verifications."""
+    records = [blank(source, None, wanted) for source in sources] + [blank(None, s, wanted) for s in snapshot_ids]
+    try:
+        with session.working() as engine:
+            recognise(engine, session.memory, session.url)
+            everything = engine.snapshots()
+            chosen = _choose(records, everything, session.host)
+            if chosen:
+                _climb(session, engine, wanted, chosen, scratch_dir)
+    except BackupFailure as failure:
+        _settle(session, [r for r in records if not r["reason"] and r["outcome"] != "ok"], failure)
+    except OSError as error:
+        failure = from_os_error("the verification", error.filename or "?", error)
+        _settle(session, [r for r in records if not r["reason"] and r["outcome"] != "ok"], failure)
+    return [_finished(session, record) for record in records]
+
+
+def _choose(records, everything, host):
+    """Find the snapshot for each record; pairs (record, Snapshot) of those that exist."""
+    good = complete_ids(everything)
+    chosen = []
+    for record in records:
+        if record["snapshot"]:
+            found = [s for s in everything if s.id.startswith(record["snapshot"]) and s.host == host]
+            lack = "no snapshot of this host has the id {0}".format(record["snapshot"])
+        else:
+            found = [s for s in of_source(everything, host, record["source"]) if s.id in good][-1:]
+            lack = "the repository holds no complete snapshot of this source"
+        if len(found) != 1:
+            record.update(reason="no_snapshot", message=lack + ". Make a backup first")
+            continue
+        record.update(snapshot=found[0].id, source=tag_value(found[0], "source"))
+        if found[0].id in good:
+            chosen.append((record, found[0]))
+        else:
+            record.update(outcome="damaged", reason="source_unreadable", message="it is marked incomplete: files could not be read")
+    return chosen
+
+
+def _climb(session, engine, wanted, chosen, scratch_dir):
+    records = [record for record, _snapshot in chosen]
+    started = time.monotonic()
+    if not _check_repository(session, engine, wanted, records):
+        return
+    shared_s = time.monotonic() - started
+    for record, snapshot in chosen:
+        started = time.monotonic()
+        if wanted == "restored":
+            _restore_and_compare(session, engine, record, snapshot, scratch_dir)
+        else:
+            record.update(outcome="ok", failed_level=None)
+        record["duration_s"] = round(shared_s + time.monotonic() - started, 3)
+
+
+def _check_repository(session, engine, wanted, records):
+    """One look at the whole repository for all records. True when the next level may be tried."""
+    with_data = wanted != "stored"
+    try:
+        engine.check(read_data=with_data)
+    except BackupFailure as failure:
+        if with_data and failure.reason not in ("timeout", "repository_locked") and _structure_holds(engine):
+            _reach(records, "stored")
+        _settle(session, records, failure)
+        return False
+    _reach(records, "read" if with_data else "stored")
+    return True
+
+
+def _structure_holds(engine):
+    """After reading all data failed: was it the data alone? (The usual, good case needs only one check.)"""
+    try:
+        engine.check(read_data=False)
+    except BackupFailure:
+        return False
+    return True
+
+
+def _reach(records, level):
+    following = LEVELS[LEVELS.index(level) + 1 :]
+    for record in records:
+        record.update(level=level, failed_level=following[0] if following else None)
+
+
+def _settle(session, records, failure):
+    """Write a failure into records: damage speaks against a snapshot, all else means that we could not look."""
+    outcome = "damaged" if failure.reason == "repository_damaged" else "unknown"
+    for record in records:
+        record.update(outcome=outcome, reason=failure.reason, message=session.redact(failure.message))
+
+
+def _restore_and_compare(session, engine, record, snapshot, scratch_dir):
+    try:
+        with session.scratch(scratch_dir) as scratch:
+            path = fetch_manifest(engine, snapshot, scratch)
+            header, footer = manifest.header_and_footer(path)
+            _ensure_space(scratch, footer)
+            copy = os.path.join(scratch, "copy")
+            os.mkdir(copy, 0o700)
+            started = time.monotonic()
+            failure = _restore(engine, snapshot, copy)
+            record["restore_s"] = round(time.monotonic() - started, 3)
+            found = compare_copy(session, snapshot, path, header, copy)
+            _judge(session, record, found, failure)
+    except BackupFailure as failure:
+        _settle(session, [record], failure)
+    except OSError as error:
+        _settle(session, [record], from_os_error("the verification", error.filename or "?", error))
+
+
+def _restore(engine, snapshot, copy):
+    """Restore; a failure that may be damage is returned, so that the comparison can say which files it hit."""
+    try:
+        engine.restore(snapshot.id, copy, ())
+    except BackupFailure as failure:
+        if failure.reason not in ("repository_damaged", "engine_failed"):
+            raise
+        return failure
+    return None
+
+
+def manifest_path(snapshot):
+    """Where the manifest lies in a snapshot."""
+    ending = "/manifests/{0}.jsonl".format(tag_value(snapshot, "source"))
+    return next((path for path in snapshot.paths if path.endswith(ending)), None)
+
+
+def fetch_manifest(engine, snapshot, scratch):
+    inside = manifest_path(snapshot)
+    if not inside:
+        raise BackupFailure("repository_damaged", "the snapshot holds no manifest")
+    path = os.path.join(scratch, "manifest.jsonl")
+    with open(path, "wb") as stream:
+        engine.dump(snapshot.id, inside, stream)
+    if manifest.file_sha256(path) != tag_value(snapshot, "manifest"):
+        raise BackupFailure("repository_damaged", "the manifest in the snapshot is not the one that was saved: its SHA-256 differs from the snapshot's tag")
+    return path
+
+
+def _ensure_space(scratch, footer):
+    room = os.statvfs(scratch)
+    free = room.f_bavail * room.f_frsize
+    needed = footer["bytes"] + footer["entries"] * 4096 + _MARGIN_BYTES
+    if free < needed:
+        text = "{0} has {1} MiB free, restoring needs {2} MiB. Nothing was restored or judged. Free space, or set scratch_dir to a larger filesystem"
+        raise BackupFailure("no_space", text.format(scratch, free >> 20, needed >> 20))
+
+
+def compare_copy(session, snapshot, path, header, copy, parts=(), strict=False):
+    """Compare what lies below `copy` with the manifest at `path`; `parts` (bytes) limits both to these paths.
+
+    `strict` takes nothing as changed during the backup: for a copy that people may have worked on since.
+    """
+    base = os.fsencode(copy)
+    inside = tree.raw(manifest_path(snapshot))
+    expected = manifest.entries(path)
+    if parts:
+        expected = (entry for entry in expected if _below(tree.raw(entry["path"]), parts))
+    restored = tree.walk(parts or [tree.raw(p) for p in header["paths"]], base, lambda p: p == inside)
+    changed = seen_changing(session.state, session.url, header["source"], tag_value(snapshot, "manifest"))
+    if strict:
+        return compare(expected, restored, base, None, frozenset(), os.geteuid() == 0, session.tick)
+    return compare(expected, restored, base, header["taken_at_ns"], changed, os.geteuid() == 0, session.tick)
+
+
+def _below(path, parts):
+    return any((path + b"/").startswith(part.rstrip(b"/") + b"/") for part in parts)
+
+
+def _judge(session, record, found, failure):
+    record.update(
+        entries=found.entries, bytes=found.bytes, mismatches=found.mismatches, mismatch_count=found.mismatch_count,
+        changed_during_backup=found.changed,
+    )
+    if found.mismatch_count:
+        text = "{0} of {1} restored entries differ from the manifest, first {2[path]}: {2[problem]}"
+        message = text.format(found.mismatch_count, found.entries, found.mismatches[0])
+        message += ". " + failure.message if failure else ""
+        _settle(session, [record], BackupFailure("repository_damaged", message))
+    elif failure:
+        _settle(session, [record], failure)
+    else:
+        record.update(outcome="ok", level="restored", failed_level=None)
+
+
+def _finished(session, record):
+    record["time"] = timestamp(time.time())
+    record["duration_s"] = record["duration_s"] or session.elapsed()
+    where = "{0} of {1}, snapshot {2}".format(record["source"] or "?", session.host, (record["snapshot"] or "none")[:8])
+    if record["outcome"] == "ok":
+        record["message"] = "{0}: {1}".format(where, record["level"])
+    else:
+        text = "{0}: {1} at level {2}: {3}"
+        record["message"] = text.format(where, record["outcome"], record["failed_level"], record["message"])
+    return record

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_info
+short_description: List the snapshots of a host, and check definitions of sources
+version_added: "0.1.0"
+author:
+  - Roundsman contributors (@roundsman)
+description:
+  - Lists what the repository holds for this host. An empty repository, or none at all, gives an empty list.
+  - With O(sources) it first checks definitions and fails with all faults at once. Without O(repository) it does nothing else.
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is changed.
+  diff_mode:
+    support: none
+    description: Nothing is changed.
+  platform:
+    support: full
+    description: Linux hosts.
+    platforms: posix
+options:
+  sources:
+    description:
+      - Definitions of sources to check, as the module M(roundsman.fleet.backup) takes them.
+    type: list
+    elements: dict
+    default: []
+  repository:
+    description:
+      - Where the snapshots are kept, see M(roundsman.fleet.backup).
+    type: str
+  password:
+    description:
+      - The password of the repository.
+    type: str
+  environment:
+    description:
+      - More environment variables for the engine. All values count as secret.
+    type: dict
+    default: {}
+  engine:
+    description:
+      - The backup program.
+    type: str
+    choices: [restic]
+    default: restic
+  state_dir:
+    description:
+      - Roundsman's directory on the host, see M(roundsman.fleet.backup).
+    type: path
+  host:
+    description:
+      - The name under which snapshots are kept.
+    type: str
+  timeout_s:
+    description:
+      - How long the module may work, in seconds.
+    type: int
+    default: 300
+  lock_timeout_s:
+    description:
+      - Taken for the sake of uniform arguments; listing waits for nobody.
+    type: int
+    default: 300
+  low_priority:
+    description:
+      - Taken for the sake of uniform arguments; listing costs little.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: List this host's snapshots
+  roundsman.fleet.backup_info:
+    host: "{{ inventory_hostname }}"
+    repository: /var/backups/roundsman
+    password: "{{ vault_repository_password }}"
+
+- name: Check definitions before anything runs
+  roundsman.fleet.backup_info:
+    sources: "{{ roundsman_backups }}"
+"""
+
+RETURN = r"""
+snapshots:
+  description: The snapshots of this host, oldest first.
+  returned: when O(repository) is given
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The full id.
+      type: str
+    source:
+      description: The id of the source.
+      type: str
+    time:
+      description: When it was made, RFC 3339 in UTC.
+      type: str
+    complete:
+      description: Whether everything of the source is in it.
+      type: bool
+    manifest_sha256:
+      description: The SHA-256 of its manifest.
+      type: str
+    paths:
+      description: What was saved, the manifest among it.
+      type: list
+      elements: str
+  sample:
+    - id: 5cb33b8b72d6a986522a92c9a52f18c8dc1b143397d8e13640c42f4caf97805c
+      source: etc
+      complete: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.backing_up import listed
+from ..module_utils.engines.base import TAG, BackupFailure, tag_value
+from ..module_utils.repository import recognise
+from ..module_utils.session import COMMON, start
+from ..module_utils.sources import registry
+
+
+def held(session):
+    """What the repository holds for this host."""
+    engine = session.engine()
+    try:
+        recognise(engine, session.memory, session.url)
+    except BackupFailure as failure:
+        if failure.reason == "repository_missing" and not session.memory.known(session.url):
+            return []
+        raise
+    mine = [s for s in engine.snapshots() if s.host == session.host and TAG in s.tags]
+    return [dict(line, source=tag_value(s, "source"), paths=list(s.paths)) for line, s in zip(listed(mine), mine)]
+
+
+def main():
+    spec = {name: dict(option) for name, option in COMMON.items()}
+    for name in ("repository", "password", "host"):
+        del spec[name]["required"]
+    spec["timeout_s"]["default"] = 300
+    module = AnsibleModule(
+        argument_spec=dict(spec, sources={"type": "list", "elements": "dict", "default": []}),
+        required_by={"repository": ("password", "host")},
+        supports_check_mode=True,
+    )
+    registry.require_sound(module, module.params["sources"])
+    if not module.params["repository"]:
+        module.exit_json(changed=False, msg="{0} definitions are sound".format(len(module.params["sources"])))
+    session = start(module)
+    try:
+        snapshots = held(session)
+    except BackupFailure as failure:
+        module.fail_json(msg=session.redact(failure.message), reason=failure.reason, snapshots=[])
+    module.exit_json(changed=False, msg="{0} snapshots".format(len(snapshots)), snapshots=snapshots)
+
+
+if __name__ == "__main__":
+    main()

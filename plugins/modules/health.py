@@ -1,0 +1,216 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: health
+short_description: Check the health of a host
+version_added: "0.1.0"
+description:
+  - Runs a list of checks on the host, all at once and in one round trip, and returns a result with a status for each.
+  - It only reads and never changes the host. That a host is unwell is a result, not a failure of the task.
+  - The task fails when the checks are not valid, and then none of them has run; all faults are named at once.
+options:
+  checks:
+    description:
+      - The checks, each a mapping. The keys of every family are under I(Notes).
+    type: list
+    elements: dict
+    required: true
+  timeout_s:
+    description:
+      - Time limit of each check in seconds. A check without an answer by then is C(UNKNOWN), and the others do not
+        wait for it.
+    type: float
+    default: 10.0
+  psutil:
+    description:
+      - What to do about the Python library psutil, which the checks C(cpu), C(memory), C(processes) and C(swap) need.
+      - The library of the host is always preferred.
+    type: str
+    choices:
+      carry: Where the host has none, keep a copy of the controller's in C(~/.cache/roundsman) of the user that checks.
+      host: Use only the host's own; the checks that need a missing library are C(UNKNOWN).
+    default: carry
+notes:
+  - "Keys of every check: C(type), the family, required; C(id), a name that is unique on its host, by default the type
+    and what is looked at; C(timeout), its own time limit."
+  - "C(cpu), share of processor time in use: C(warn) (default C(90%)), C(crit), C(sample), how long to measure
+    (default C(500ms))."
+  - "C(load), load average: C(warn) (default C(2)), C(crit) (default C(4)), C(minutes), which average, one of 1, 5 and
+    15 (default 5), C(per_core), divide by the number of cores (default true)."
+  - "C(memory), memory in use as far as it is not available: C(warn) (default C(90%)), C(crit) (default C(95%))."
+  - "C(swap), swap space in use: C(warn) (default C(60%)), C(crit) (default C(90%))."
+  - "C(filesystem), space and inodes, of every real mount or of one path; the worst mount decides: C(path), look only
+    at the filesystem that holds it, C(mounted), it is critical when nothing is mounted at C(path), C(exclude),
+    patterns of mount points to leave out, C(network), network filesystems as well (default false), C(warn) (default
+    C(85%)) and C(crit) (default C(95%)) for used space, C(free_warn) and C(free_crit) for free space, where a single
+    number is the least that is fine, C(inodes_warn) (default C(85%)) and C(inodes_crit) (default C(95%)) for used
+    inodes."
+  - "C(processes), number of processes that are not zombies: C(name) and C(user), patterns that choose which to count,
+    C(warn) and C(crit), of which at least one is required."
+  - "C(systemd), units that have failed: C(ignore), patterns of units that may fail, C(warn), C(crit) (default C(0))
+    for their number. With C(unit), that this unit is active; the number is then 0 or 1."
+  - "C(tcp), a port accepts a connection: C(host) (default C(localhost)), C(port), required, C(warn) (default C(1s))
+    and C(crit) for the time that takes."
+  - "C(http), a URL answers: C(url), required, C(status), the codes that are fine (default C(2xx)), C(contains), text
+    that has to be in the answer, C(headers), C(follow_redirects) (default true), C(verify), refuse a certificate that
+    is not valid (default true), C(ca), file of certificate authorities on the host, C(warn) (default C(2s)) and
+    C(crit) for the response time, C(certificate_warn) (default C(21d)) and C(certificate_crit) (default C(7d)) for
+    the time that the certificate stays valid, where a single number is the least that is fine."
+  - "C(uptime), time since boot: C(warn), C(crit), C(reboot_required), what a required reboot is, one of C(ignore),
+    C(warning) and C(critical) (default C(warning))."
+  - "Thresholds are Nagios ranges: C(10) is fine from 0 to 10, C(10:) from 10 upwards, C(~:10) up to 10, C(10:20) from
+    10 to 20, C(@10:20) outside 10 to 20. Put them in quotes, or YAML takes C(10:20) for a time of day. C(null) means
+    no threshold."
+  - "Bounds take units: C(80%); sizes C(500M), C(10GiB), C(1.5TB), of which K, M, G, T, P and KiB, MiB, ... are powers
+    of 1024 and kB, MB, ... powers of 1000; durations C(300ms), C(30s), C(5min), C(2h), C(7d), C(1w)."
+  - The controller sends a small script over the connection's standard input, which costs the host a fraction of an
+    ordinary module. Where a connection or become plugin cannot do that, or with the variable
+    C(roundsman_health_transport=module), the same code runs as an ordinary module; that carries no copy of psutil,
+    but uses one that is there.
+  - Needs Python 3.8 or newer on the host. Without C(ansible_python_interpreter) the usual places are tried.
+author:
+  - Roundsman contributors (@roundsman)
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same, as it changes nothing.
+    support: full
+  diff_mode:
+    description: Returns what changed in diff mode.
+    support: N/A
+"""
+
+EXAMPLES = r"""
+- name: See whether the host is well
+  roundsman.fleet.health:
+    checks:
+      - {type: load}
+      - {type: memory, warn: 80%}
+      - {type: filesystem}
+      - {id: data-disk, type: filesystem, path: /srv/data, mounted: true, free_warn: 50GiB, free_crit: 10GiB}
+      - {type: systemd}
+      - {type: systemd, unit: nginx.service}
+      - {type: processes, name: "gunicorn*", user: shop, warn: "4:8", crit: "1:"}
+      - {id: shop, type: http, url: "https://shop.example/health", contains: ready, warn: 500ms, crit: 3s}
+      - {type: uptime}
+  register: health
+
+- name: Stop when it is not
+  ansible.builtin.assert:
+    that: health.worst == "OK"
+    fail_msg: "{{ health.checks | rejectattr('status', 'eq', 'OK') | map(attribute='message') | join('; ') }}"
+"""
+
+RETURN = r"""
+checks:
+  description: One result per check, in their order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the check, unique on its host.
+      type: str
+      returned: always
+    type:
+      description: Its family.
+      type: str
+      returned: always
+    target:
+      description: What was looked at; may be empty.
+      type: str
+      returned: always
+    status:
+      description: C(OK), C(WARNING), C(CRITICAL), or C(UNKNOWN) when the check could not look.
+      type: str
+      returned: always
+    value:
+      description: The measurement that the thresholds judge, or null.
+      type: float
+      returned: always
+    unit:
+      description: C(%), C(s), C(B), or empty for a count.
+      type: str
+      returned: always
+    warn:
+      description: The threshold for a warning as written, or null.
+      type: str
+      returned: always
+    crit:
+      description: The threshold for a critical finding as written, or null.
+      type: str
+      returned: always
+    message:
+      description: One line for a person.
+      type: str
+      returned: always
+    remedy:
+      description: What to do when the check could not look, or null.
+      type: str
+      returned: always
+    perfdata:
+      description: Nagios performance data.
+      type: str
+      returned: always
+    duration_s:
+      description: How long the check took.
+      type: float
+      returned: always
+  sample:
+    - id: filesystem
+      type: filesystem
+      target: ""
+      status: CRITICAL
+      value: 97.2
+      unit: "%"
+      warn: 85%
+      crit: 95%
+      message: /var 97% used (crit 95%), 1.2 GiB free
+      remedy: null
+      perfdata: "'/var'=97.2%;85;95;0;100 '/var used'=43208212480B;;;0;44453314560 '/var inodes'=12.1%;85;95;0;100"
+      duration_s: 0.002
+worst:
+  description: The worst status, by CRITICAL, UNKNOWN, WARNING, OK.
+  returned: success
+  type: str
+  sample: CRITICAL
+psutil:
+  description: Which psutil was used, or why there is none.
+  returned: success
+  type: str
+  sample: host 5.9.4
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.checks import (
+    cpu,
+    filesystem,
+    http,
+    load,
+    memory,
+    processes,
+    swap,
+    systemd,
+    tcp,
+    uptime,
+)
+from ..module_utils.health import ARGUMENT_SPEC, prepare, sweep
+
+# Families are loaded by name; naming them here is what makes Ansible ship them.
+SHIPPED = (cpu, filesystem, http, load, memory, processes, swap, systemd, tcp, uptime)
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    specs, faults = prepare(module.params)
+    if faults:
+        module.fail_json(msg="these health checks cannot run, so none did:\n- " + "\n- ".join(faults))
+    module.exit_json(changed=False, **sweep(specs, module.params["psutil"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Fixtures of real hosts, and the promise that their tests run wherever they must.
+
+A host boots in about a second and is thrown away in a fifth of one, so every test that asks for `fleet` gets its own,
+and no test sees what another did to its hosts. Tests that only look may share those of their module: `shared_fleet`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.fleet.hosts import Fleet
+    from tests.fleet.newcomer import Newcomer
+
+FIXTURES = {"fleet", "shared_fleet", "newcomer"}
+FLEET = Path(__file__).parent / "fleet"
+ASKED = pytest.StashKey[int]()
+RAN = pytest.StashKey[int]()
+PROBLEM = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def fleet_machine(pytestconfig: pytest.Config) -> None:
+    """This machine can have a fleet, and nothing of an earlier one is left on it; otherwise the test is skipped."""
+    from tests.fleet import clean, machine_check
+
+    problem = pytestconfig.stash.get(PROBLEM, None)
+    if problem is None:
+        problem = pytestconfig.stash[PROBLEM] = machine_check.problem() or ""
+    if problem:
+        pytest.skip(f"no fleet on this machine: {problem}")
+    clean.clean()
+
+
+@pytest.fixture
+def fleet(fleet_machine: None) -> Iterator[Fleet]:
+    """Hosts of this test alone: `web1 = fleet.host("web1")`."""
+    from tests.fleet.hosts import Fleet
+
+    with Fleet() as hosts:
+        yield hosts
+
+
+@pytest.fixture(scope="module")
+def shared_fleet(fleet_machine: None) -> Iterator[Fleet]:
+    """Hosts of all tests of a module, which must leave them as they found them."""
+    from tests.fleet.hosts import Fleet
+
+    with Fleet() as hosts:
+        yield hosts
+
+
+@pytest.fixture
+def newcomer(fleet_machine: None) -> Iterator[Callable[..., Newcomer]]:
+    """Machines that have seen nothing of ours: `machine = newcomer("bookworm")`."""
+    from contextlib import ExitStack
+
+    from tests.fleet.newcomer import Newcomer
+
+    with ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(Newcomer(*args, **kwargs))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if FLEET in item.path.parents or FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker("fleet")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[ASKED] = sum(1 for item in session.items if item.get_closest_marker("fleet"))
+    session.config.stash[RAN] = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call" and item.get_closest_marker("fleet"):
+        item.config.stash[RAN] += not report.skipped
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.OK and _did_not_run(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _did_not_run(terminalreporter.config):
+        reason = terminalreporter.config.stash.get(PROBLEM, None) or "every one of them was skipped"
+        terminalreporter.write_line(f"ERROR: fleet tests did not run: {reason}", red=True)
+
+
+def _did_not_run(config: pytest.Config) -> bool:
+    required = os.environ.get("CI") == "true" or os.environ.get("ROUNDSMAN_REQUIRE_FLEET") == "1"
+    asked_to_run = config.stash.get(ASKED, 0) and not config.option.collectonly
+    return bool(required and asked_to_run and not config.stash.get(RAN, 0))
