@@ -105,7 +105,7 @@ def script(pythons, environment=""):
     """
     names = " ".join(shlex.quote(python) for python in pythons)
     return (
-        "( for p in %s; do command -v $p >/dev/null 2>&1 || continue; %s $p -I -c %s; r=$?; "
+        '( for p in %s; do command -v "$p" >/dev/null 2>&1 || continue; %s "$p" -I -c %s; r=$?; '
         "case $r in %d|126|127) ;; *) exit $r ;; esac; done; "
         "echo tried %s >&2; exit %d )"
     ) % (names, environment, shlex.quote(FIRST_STEP), TOO_OLD, names, TOO_OLD)
@@ -145,7 +145,8 @@ def patience(seconds):
         yield
     except TooLateError:
         raise AnsibleConnectionFailure(
-            "the host took the connection and gave no answer within %d s; nothing is known about it. Does it hang?" % seconds
+            "the host took the connection and gave no answer within %d s; nothing is known about it. Does it hang?"
+            % seconds
         ) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -127,7 +127,10 @@ def _any_copy(parent):
 def _home():
     import pwd
 
-    return pwd.getpwuid(os.geteuid()).pw_dir
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        raise OSError("user %d has no home" % os.geteuid()) from None
 
 
 def _import():

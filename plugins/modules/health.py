@@ -40,7 +40,7 @@ notes:
   - "C(cpu), share of processor time in use: C(warn) (default C(90%)), C(crit), C(sample), how long to measure
     (default C(500ms))."
   - "C(load), load average: C(warn) (default C(2)), C(crit) (default C(4)), C(minutes), which average, one of 1, 5 and
-    15 (default 5), C(per_core), divide by the number of cores (default true)."
+    15 (default 15), C(per_core), divide by the number of cores (default true)."
   - "C(memory), memory in use as far as it is not available: C(warn) (default C(90%)), C(crit) (default C(95%))."
   - "C(swap), swap space in use: C(warn) (default C(60%)), C(crit) (default C(90%))."
   - "C(filesystem), space and inodes, of every real mount or of one path; the worst mount decides: C(path), look only

@@ -35,7 +35,7 @@ FAMILY = family(
     {
         "warn": threshold("count", "load", "2"),
         "crit": threshold("count", "load", "4"),
-        "minutes": key("int", "which average", 5, choices=MINUTES),
+        "minutes": key("int", "which average", 15, choices=MINUTES),
         "per_core": key("bool", "divide by the number of cores", True),
     },
     run,
