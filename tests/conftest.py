@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from tests.fleet.hosts import Fleet
     from tests.fleet.newcomer import Newcomer
@@ -34,7 +34,7 @@ def fleet_machine(pytestconfig: pytest.Config) -> None:
     if problem is None:
         problem = pytestconfig.stash[PROBLEM] = machine_check.problem() or ""
     if problem:
-        pytest.skip(f"no fleet on this machine: {problem}")
+        pytest.skip(_no_fleet(pytestconfig))
     clean.clean()
 
 
@@ -78,10 +78,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call" and item.get_closest_marker("fleet"):
         item.config.stash[RAN] += not report.skipped
+    if report.skipped and call.excinfo is not None and call.excinfo.value.args == (_no_fleet(item.config),):
+        # One place for all of them, so that pytest shows one line and not one for each test.
+        report.longrepr = (str(FLEET), 0, _no_fleet(item.config))
     return report
 
 
@@ -94,6 +99,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _did_not_run(terminalreporter.config):
         reason = terminalreporter.config.stash.get(PROBLEM, None) or "every one of them was skipped"
         terminalreporter.write_line(f"ERROR: fleet tests did not run: {reason}", red=True)
+
+
+def _no_fleet(config: pytest.Config) -> str:
+    return f"no fleet on this machine: {config.stash.get(PROBLEM, '')}"
 
 
 def _did_not_run(config: pytest.Config) -> bool:

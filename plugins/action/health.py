@@ -172,6 +172,7 @@ class ActionModule(ActionBase):
                 result.update(self._sweep(parameters, task_vars), changed=False)
             else:
                 result.update(self._execute_module(module_name=MODULE, module_args=parameters, task_vars=task_vars))
+                result.pop("invocation", None)  # a URL of a check may hold a password
         return result
 
     def _transport(self, task_vars):

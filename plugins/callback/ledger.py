@@ -36,14 +36,14 @@ options:
 """
 
 EXAMPLES = r"""
-# ansible.cfg: one line, and plain ansible-playbook keeps records like the roundsman command does
-[defaults]
-callbacks_enabled = roundsman.fleet.ledger
+# One line, and plain ansible-playbook keeps records like the roundsman command does:
+ansible.cfg: |
+  [defaults]
+  callbacks_enabled = roundsman.fleet.ledger
 """
 
 import os
 import secrets
-import sys
 import threading
 from datetime import datetime, timezone
 
@@ -102,7 +102,7 @@ class CallbackModule(CallbackBase):
             # An exception would only be a warning to Ansible, and the run would go on without records.
             why = f"the ledger in {directory} cannot be opened ({error.strerror}); nothing was run"
             self._display.error(f"roundsman: {why}")
-            sys.exit(1)
+            raise SystemExit(1) from None
 
     def v2_playbook_on_play_start(self, play) -> None:
         if self._started:

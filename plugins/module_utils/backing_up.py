@@ -10,7 +10,7 @@ import os
 import time
 
 from . import manifest, tree
-from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupFailure, complete_ids, of_source, tag_value
+from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, local_path, open_or_create, recognise
 from .sources import registry
@@ -22,10 +22,24 @@ SHOWN = 10
 def blank(host, repository, spec, backup_type):
     """The record of docs/records.md before anything is known."""
     return {
-        "source": spec.get("id"), "type": spec.get("type", "files"), "host": host, "repository": repository,
-        "engine": None, "backup_type": backup_type, "snapshot": None, "parent": None, "time": None, "files": 0,
-        "total_bytes": 0, "added_bytes": 0, "duration_s": 0, "manifest_sha256": None, "manifest_entries": 0,
-        "warnings": [], "reason": None, "snapshots": [],
+        "source": spec.get("id"),
+        "type": spec.get("type", "files"),
+        "host": host,
+        "repository": repository,
+        "engine": None,
+        "backup_type": backup_type,
+        "snapshot": None,
+        "parent": None,
+        "time": None,
+        "files": 0,
+        "total_bytes": 0,
+        "added_bytes": 0,
+        "duration_s": 0,
+        "manifest_sha256": None,
+        "manifest_entries": 0,
+        "warnings": [],
+        "reason": None,
+        "snapshots": [],
     }
 
 
@@ -33,7 +47,8 @@ def listed(snapshots):
     """Snapshots as the record lists them."""
     good = complete_ids(snapshots)
     return [
-        {"id": s.id, "time": s.time, "manifest_sha256": tag_value(s, "manifest"), "complete": s.id in good} for s in snapshots
+        {"id": s.id, "time": s.time, "manifest_sha256": tag_value(s, "manifest"), "complete": s.id in good}
+        for s in snapshots
     ]
 
 
@@ -63,8 +78,12 @@ def look(session, spec, record):
     try:
         recognise(engine, session.memory, session.url)
         repository = "the repository is there"
-    except BackupFailure as failure:
-        if failure.reason != "repository_missing" or session.memory.known(session.url) or not session.module.params["initialize"]:
+    except BackupError as failure:
+        if (
+            failure.reason != "repository_missing"
+            or session.memory.known(session.url)
+            or not session.module.params["initialize"]
+        ):
             raise
         repository = "a new repository would be made"
     text = "Would back up {0} entries of {1} with {2} bytes to {3}; {4}"
@@ -86,7 +105,9 @@ def back_up(session, spec, record):
             record["warnings"] = list(prepared.warnings)
             created = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
             if created:
-                record["warnings"].append("a new repository was made at {0}: keep its password safe".format(session.repository))
+                record["warnings"].append(
+                    "a new repository was made at {0}: keep its password safe".format(session.repository)
+                )
             return _save(session, engine, spec, prepared, record)
         finally:
             source.cleanup()
@@ -105,8 +126,8 @@ def _save(session, engine, spec, prepared, record):
     tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else COMPLETE]
     file = os.fsencode(path)
     # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
-    excludes = list(prepared.excludes) + [b"!" + literal(file)]
-    saved = engine.save(list(prepared.paths) + [file], excludes, session.host, tags, record["parent"])
+    excludes = [*prepared.excludes, b"!" + literal(file)]
+    saved = engine.save([*prepared.paths, file], excludes, session.host, tags, record["parent"])
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
@@ -114,8 +135,12 @@ def _save(session, engine, spec, prepared, record):
     _find_saved(session, engine, spec, saved, record)
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
     if unreadable:
-        raise BackupFailure("source_unreadable", _UNREADABLE.format(
-            len(unreadable), spec["id"], some(unreadable), (record["snapshot"] or saved.snapshot)[:8]))
+        raise BackupError(
+            "source_unreadable",
+            _UNREADABLE.format(
+                len(unreadable), spec["id"], some(unreadable), (record["snapshot"] or saved.snapshot)[:8]
+            ),
+        )
     text = "Backed up {0} of {1}: {2} entries, {3} bytes, {4} new, snapshot {5}"
     return text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
@@ -124,8 +149,12 @@ def _save(session, engine, spec, prepared, record):
 
 def _write_manifest(session, spec, prepared, path, taken_at_ns):
     header = {
-        "source": spec["id"], "type": spec.get("type", "files"), "host": session.host, "taken_at_ns": taken_at_ns,
-        "paths": [tree.text(p) for p in prepared.paths], "excludes": [tree.text(p) for p in prepared.excludes],
+        "source": spec["id"],
+        "type": spec.get("type", "files"),
+        "host": session.host,
+        "taken_at_ns": taken_at_ns,
+        "paths": [tree.text(p) for p in prepared.paths],
+        "excludes": [tree.text(p) for p in prepared.excludes],
     }
     found = tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes))
     return manifest.write(path, header, found, session.tick)
@@ -150,10 +179,14 @@ def seen_changing(state, url, source, manifest_sha256):
 def _find_saved(session, engine, spec, saved, record):
     after = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(after)
-    _forget_changes(session.state.changes(key(session.url), spec["id"]), {s["manifest_sha256"] for s in record["snapshots"]})
+    _forget_changes(
+        session.state.changes(key(session.url), spec["id"]), {s["manifest_sha256"] for s in record["snapshots"]}
+    )
     mine = [s for s in after if s.id.startswith(saved.snapshot) or (s.original or "").startswith(saved.snapshot)]
     if not mine:
-        raise BackupFailure("engine_failed", "restic reported snapshot {0}, but the repository does not list it.".format(saved.snapshot))
+        raise BackupError(
+            "engine_failed", "restic reported snapshot {0}, but the repository does not list it.".format(saved.snapshot)
+        )
     record["snapshot"], record["time"] = mine[-1].id, mine[-1].time
 
 

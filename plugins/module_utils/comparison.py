@@ -56,7 +56,9 @@ def problems_of(entry, found, base, with_owner, tick):
         problems += _content_problems(entry, base + found.path, tick)
     # A symbolic link's own mode means nothing on Linux.
     keys = (_META if entry["type"] != "symlink" else _META[1:]) + (_OWNER if with_owner else ())
-    problems += ["{0} {1}, was {2}".format(word, there[key], entry[key]) for key, word in keys if there[key] != entry[key]]
+    problems += [
+        "{0} {1}, was {2}".format(word, there[key], entry[key]) for key, word in keys if there[key] != entry[key]
+    ]
     if there.get("device") != entry.get("device"):
         problems.append("is another device")
     return problems

@@ -16,7 +16,7 @@ import tempfile
 from collections import namedtuple
 
 from . import tree
-from .engines.base import BackupFailure
+from .engines.base import BackupError
 
 FORMAT = 1
 
@@ -107,7 +107,7 @@ def _records(path):
 
 
 def header_and_footer(path):
-    """First and last record of a manifest. Raises BackupFailure when it is none or of a newer format."""
+    """First and last record of a manifest. Raises BackupError when it is none or of a newer format."""
     with open(path, "rb") as stream:
         first = stream.readline()
         stream.seek(0, os.SEEK_END)
@@ -116,10 +116,11 @@ def header_and_footer(path):
     try:
         header, footer = json.loads(first), json.loads(last[0] if last else b"")
     except ValueError:
-        raise BackupFailure("repository_damaged", "the manifest in the snapshot is not readable") from None
+        raise BackupError("repository_damaged", "the manifest in the snapshot is not readable") from None
     if header.get("roundsman_manifest") != FORMAT or not footer.get("end"):
-        raise BackupFailure(
-            "engine_failed", "the manifest in the snapshot has a format that this version of Roundsman does not know; update Roundsman"
+        raise BackupError(
+            "engine_failed",
+            "the manifest in the snapshot has a format that this version of Roundsman does not know; update Roundsman",
         )
     return header, footer
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 
-from .engines.base import BackupFailure
+from .engines.base import BackupError
 from .redaction import without_credentials
 from .state import read_json, replace_file
 
@@ -46,12 +46,12 @@ def recognise(engine, memory, url):
     known = memory.known(url)
     try:
         found = engine.repository_id()
-    except BackupFailure as failure:
+    except BackupError as failure:
         if failure.reason == "repository_missing" and known:
-            raise BackupFailure("repository_missing", _VANISHED.format(without_credentials(url), known[:8])) from failure
+            raise BackupError("repository_missing", _VANISHED.format(without_credentials(url), known[:8])) from failure
         raise
     if known and found != known:
-        raise BackupFailure("repository_changed", _CHANGED.format(without_credentials(url), found[:8], known[:8]))
+        raise BackupError("repository_changed", _CHANGED.format(without_credentials(url), found[:8], known[:8]))
     return found
 
 
@@ -60,7 +60,7 @@ def open_or_create(engine, memory, url, initialize):
     created = False
     try:
         found = recognise(engine, memory, url)
-    except BackupFailure as failure:
+    except BackupError as failure:
         if failure.reason != "repository_missing" or not initialize or memory.known(url):
             raise
         engine.create_repository()
@@ -72,11 +72,11 @@ def open_or_create(engine, memory, url, initialize):
 
 
 _VANISHED = (
-    "The repository {0} (id {1}) that this host used before is gone. Nothing was backed up and no new one was made. "
-    "Look whether its storage is mounted; if it was removed on purpose, delete its line in repositories.json "
-    "in the state directory."
+    "The repository {0} (id {1}) that this host used before is gone. Nothing was done and no new one was made. "
+    "Look whether its storage is mounted; if it was removed on purpose, take it out of repositories.json in the state "
+    "directory."
 )
 _CHANGED = (
-    "Another repository answers at {0}: its id is {1}, this host knows {2}. Nothing was done. Find out who replaced it; "
-    "if that was on purpose, delete its line in repositories.json in the state directory."
+    "Another repository answers at {0}: its id is {1}, this host knows {2}. Nothing was done. Find out who replaced "
+    "it; if that was on purpose, take the old one out of repositories.json in the state directory."
 )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .engines.base import BackupFailure, complete_ids, of_source
+from .engines.base import BackupError, complete_ids, of_source
 from .repository import recognise
 from .session import timestamp
 
@@ -22,7 +22,9 @@ def refuse_future(snapshots, now):
     limit = timestamp(now + CLOCK_TOLERANCE_S)
     ahead = [s for s in snapshots if s.time > limit]
     if ahead:
-        raise BackupFailure("engine_failed", _FUTURE.format(", ".join("{0.short_id} ({0.time})".format(s) for s in ahead[:5])))
+        raise BackupError(
+            "engine_failed", _FUTURE.format(", ".join("{0.short_id} ({0.time})".format(s) for s in ahead[:5]))
+        )
 
 
 def decide(snapshots, kept, protect):
@@ -57,7 +59,9 @@ def prune(session, record, rules, protect, check_mode, now):
         snapshots = of_source(engine.snapshots(), session.host, record["source"])
         refuse_future(snapshots, now)
         planned, _removed = engine.plan_removal(session.host, record["source"], rules)
-        record["keep"], record["remove"] = decide(snapshots, {s: reasons or ["policy"] for s, reasons in planned}, protect)
+        record["keep"], record["remove"] = decide(
+            snapshots, {s: reasons or ["policy"] for s, reasons in planned}, protect
+        )
         ids = [s["id"] for s in record["remove"]]
         if ids and not check_mode:
             engine.remove(ids)
@@ -74,6 +78,6 @@ def prune(session, record, rules, protect, check_mode, now):
 
 
 _FUTURE = (
-    "Snapshots are dated in the future: {0}. Nothing was removed. Find out whose clock was wrong, and remove those snapshots "
-    "by hand; the retention rules would otherwise drop genuine ones."
+    "Snapshots are dated in the future: {0}. Nothing was removed. Find out whose clock was wrong, and remove those "
+    "snapshots by hand; the retention rules would otherwise drop genuine ones."
 )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from .engines.base import BackupFailure
+from .engines.base import BackupError
 from .engines.restic import Restic
 from .redaction import redactor, url_secrets, without_credentials
 from .repository import Memory, key
@@ -61,7 +61,10 @@ class Session:
     def tick(self):
         """Called often by long work of our own; ends it when the time limit is reached."""
         if time.monotonic() > self.deadline:
-            raise BackupFailure("timeout", "the time limit of {0} s was reached. Raise timeout_s.".format(self.module.params["timeout_s"]))
+            raise BackupError(
+                "timeout",
+                "the time limit of {0} s was reached. Raise timeout_s.".format(self.module.params["timeout_s"]),
+            )
 
     def engine(self, lock_fd=None):
         params = self.module.params
@@ -119,7 +122,9 @@ def _be_gentle():
     if ionice:
         subprocess.run(
             [ionice, "-c", "2", "-n", "7", "-p", str(os.getpid())],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
         )
 
 
@@ -131,7 +136,7 @@ def run_module(module, name, record, work):
     session = start(module)
     try:
         result = work(session, record)
-    except BackupFailure as failure:
+    except BackupError as failure:
         _fail(session, name, record, failure)
     except OSError as error:
         _fail(session, name, record, from_os_error("the {0}".format(name), error.filename or "?", error))

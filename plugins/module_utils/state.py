@@ -14,7 +14,7 @@ import stat
 import tempfile
 import time
 
-from .engines.base import BackupFailure
+from .engines.base import BackupError
 
 
 def default_directory(euid, home):
@@ -42,7 +42,9 @@ class State:
         except OSError as error:
             raise from_os_error("making the state directory", path, error) from error
         if info.st_uid != os.geteuid():
-            raise BackupFailure("unprivileged", "{0} belongs to another user (uid {1}). Nothing was done.".format(path, info.st_uid))
+            raise BackupError(
+                "unprivileged", "{0} belongs to another user (uid {1}). Nothing was done.".format(path, info.st_uid)
+            )
         if stat.S_IMODE(info.st_mode) & 0o077:
             os.chmod(path, 0o700)
         return path
@@ -68,6 +70,12 @@ class State:
             os.close(fd)
 
 
+_HELD = (
+    "Another Roundsman process on this host (pid {0}) works with this repository and holds {1}. Nothing was done. "
+    "Wait for it, or raise lock_timeout_s."
+)
+
+
 def _take(fd, path, until, clock, sleep):
     while True:
         try:
@@ -75,8 +83,7 @@ def _take(fd, path, until, clock, sleep):
         except BlockingIOError:
             if clock() >= until:
                 holder = os.pread(fd, 20, 0).decode("ascii", "replace") or "unknown"
-                message = "Another Roundsman process on this host (pid {0}) works with this repository and holds {1}. Nothing was done."
-                raise BackupFailure("repository_locked", message.format(holder, path)) from None
+                raise BackupError("repository_locked", _HELD.format(holder, path)) from None
             sleep(0.5)
         else:
             return
@@ -105,13 +112,15 @@ def read_json(path, absent):
     except FileNotFoundError:
         return absent
     except ValueError as error:
-        raise BackupFailure(
-            "engine_failed", "{0} is not valid JSON ({1}). Nothing was done. Restore or remove that file.".format(path, error)
+        raise BackupError(
+            "engine_failed",
+            "{0} is not valid JSON ({1}). Nothing was done. Restore or remove that file.".format(path, error),
         ) from error
 
 
 def remove_tree(path):
     """Remove a directory whatever modes a restore gave to its parts."""
+
     def unlock(function, name, _info):
         os.chmod(os.path.dirname(name), 0o700)
         if os.path.isdir(name) and not os.path.islink(name):
@@ -125,8 +134,13 @@ def remove_tree(path):
 
 
 def from_os_error(doing, path, error):
-    """The BackupFailure for an OSError of our own file work."""
-    reason = {errno.ENOSPC: "no_space", errno.EDQUOT: "no_space", errno.EACCES: "unprivileged", errno.EPERM: "unprivileged"}
-    return BackupFailure(
+    """The BackupError for an OSError of our own file work."""
+    reason = {
+        errno.ENOSPC: "no_space",
+        errno.EDQUOT: "no_space",
+        errno.EACCES: "unprivileged",
+        errno.EPERM: "unprivileged",
+    }
+    return BackupError(
         reason.get(error.errno, "engine_failed"), "{0} failed at {1}: {2}.".format(doing, path, error.strerror or error)
     )

@@ -10,7 +10,7 @@ import time
 from . import manifest, tree
 from .backing_up import seen_changing
 from .comparison import compare
-from .engines.base import BackupFailure, complete_ids, of_source, tag_value
+from .engines.base import BackupError, complete_ids, of_source, tag_value
 from .repository import recognise
 from .session import timestamp
 from .state import from_os_error
@@ -22,9 +22,22 @@ _MARGIN_BYTES = 64 << 20
 def blank(source, snapshot, wanted):
     """A verification of docs/records.md before anything is known: that is `unknown`."""
     return {
-        "source": source, "snapshot": snapshot, "wanted": wanted, "level": None, "failed_level": LEVELS[0],
-        "outcome": "unknown", "reason": None, "message": "", "entries": 0, "bytes": 0, "mismatches": [],
-        "mismatch_count": 0, "changed_during_backup": 0, "restore_s": None, "duration_s": 0, "time": None,
+        "source": source,
+        "snapshot": snapshot,
+        "wanted": wanted,
+        "level": None,
+        "failed_level": LEVELS[0],
+        "outcome": "unknown",
+        "reason": None,
+        "message": "",
+        "entries": 0,
+        "bytes": 0,
+        "mismatches": [],
+        "mismatch_count": 0,
+        "changed_during_backup": 0,
+        "restore_s": None,
+        "duration_s": 0,
+        "time": None,
     }
 
 
@@ -38,7 +51,7 @@ def verify(session, wanted, sources, snapshot_ids, scratch_dir):
             chosen = _choose(records, everything, session.host)
             if chosen:
                 _climb(session, engine, wanted, chosen, scratch_dir)
-    except BackupFailure as failure:
+    except BackupError as failure:
         _settle(session, [r for r in records if not r["reason"] and r["outcome"] != "ok"], failure)
     except OSError as error:
         failure = from_os_error("the verification", error.filename or "?", error)
@@ -64,7 +77,11 @@ def _choose(records, everything, host):
         if found[0].id in good:
             chosen.append((record, found[0]))
         else:
-            record.update(outcome="damaged", reason="source_unreadable", message="it is marked incomplete: files could not be read")
+            record.update(
+                outcome="damaged",
+                reason="source_unreadable",
+                message="it is marked incomplete: files could not be read",
+            )
     return chosen
 
 
@@ -88,7 +105,7 @@ def _check_repository(session, engine, wanted, records):
     with_data = wanted != "stored"
     try:
         engine.check(read_data=with_data)
-    except BackupFailure as failure:
+    except BackupError as failure:
         if with_data and failure.reason not in ("timeout", "repository_locked") and _structure_holds(engine):
             _reach(records, "stored")
         _settle(session, records, failure)
@@ -101,7 +118,7 @@ def _structure_holds(engine):
     """After reading all data failed: was it the data alone? (The usual, good case needs only one check.)"""
     try:
         engine.check(read_data=False)
-    except BackupFailure:
+    except BackupError:
         return False
     return True
 
@@ -123,16 +140,16 @@ def _restore_and_compare(session, engine, record, snapshot, scratch_dir):
     try:
         with session.scratch(scratch_dir) as scratch:
             path = fetch_manifest(engine, snapshot, scratch)
-            header, footer = manifest.header_and_footer(path)
+            _header, footer = manifest.header_and_footer(path)
             _ensure_space(scratch, footer)
             copy = os.path.join(scratch, "copy")
             os.mkdir(copy, 0o700)
             started = time.monotonic()
             failure = _restore(engine, snapshot, copy)
             record["restore_s"] = round(time.monotonic() - started, 3)
-            found = compare_copy(session, snapshot, path, header, copy)
+            found = compare_copy(session, snapshot, path, copy)
             _judge(session, record, found, failure)
-    except BackupFailure as failure:
+    except BackupError as failure:
         _settle(session, [record], failure)
     except OSError as error:
         _settle(session, [record], from_os_error("the verification", error.filename or "?", error))
@@ -142,7 +159,7 @@ def _restore(engine, snapshot, copy):
     """Restore; a failure that may be damage is returned, so that the comparison can say which files it hit."""
     try:
         engine.restore(snapshot.id, copy, ())
-    except BackupFailure as failure:
+    except BackupError as failure:
         if failure.reason not in ("repository_damaged", "engine_failed"):
             raise
         return failure
@@ -158,12 +175,15 @@ def manifest_path(snapshot):
 def fetch_manifest(engine, snapshot, scratch):
     inside = manifest_path(snapshot)
     if not inside:
-        raise BackupFailure("repository_damaged", "the snapshot holds no manifest")
+        raise BackupError("repository_damaged", "the snapshot holds no manifest")
     path = os.path.join(scratch, "manifest.jsonl")
     with open(path, "wb") as stream:
         engine.dump(snapshot.id, inside, stream)
     if manifest.file_sha256(path) != tag_value(snapshot, "manifest"):
-        raise BackupFailure("repository_damaged", "the manifest in the snapshot is not the one that was saved: its SHA-256 differs from the snapshot's tag")
+        raise BackupError(
+            "repository_damaged",
+            "the manifest in the snapshot is not the one that was saved: its SHA-256 differs from the snapshot's tag",
+        )
     return path
 
 
@@ -172,15 +192,21 @@ def _ensure_space(scratch, footer):
     free = room.f_bavail * room.f_frsize
     needed = footer["bytes"] + footer["entries"] * 4096 + _MARGIN_BYTES
     if free < needed:
-        text = "{0} has {1} MiB free, restoring needs {2} MiB. Nothing was restored or judged. Free space, or set scratch_dir to a larger filesystem"
-        raise BackupFailure("no_space", text.format(scratch, free >> 20, needed >> 20))
+        raise BackupError("no_space", _NO_ROOM.format(scratch, free >> 20, needed >> 20))
 
 
-def compare_copy(session, snapshot, path, header, copy, parts=(), strict=False):
+_NO_ROOM = (
+    "{0} has {1} MiB free, restoring needs {2} MiB. Nothing was restored or judged. Free space there, or set scratch_dir "
+    "to a directory on a larger filesystem"
+)
+
+
+def compare_copy(session, snapshot, path, copy, parts=(), strict=False):
     """Compare what lies below `copy` with the manifest at `path`; `parts` (bytes) limits both to these paths.
 
     `strict` takes nothing as changed during the backup: for a copy that people may have worked on since.
     """
+    header, _footer = manifest.header_and_footer(path)
     base = os.fsencode(copy)
     inside = tree.raw(manifest_path(snapshot))
     expected = manifest.entries(path)
@@ -188,9 +214,8 @@ def compare_copy(session, snapshot, path, header, copy, parts=(), strict=False):
         expected = (entry for entry in expected if _below(tree.raw(entry["path"]), parts))
     restored = tree.walk(parts or [tree.raw(p) for p in header["paths"]], base, lambda p: p == inside)
     changed = seen_changing(session.state, session.url, header["source"], tag_value(snapshot, "manifest"))
-    if strict:
-        return compare(expected, restored, base, None, frozenset(), os.geteuid() == 0, session.tick)
-    return compare(expected, restored, base, header["taken_at_ns"], changed, os.geteuid() == 0, session.tick)
+    taken_at_ns, changed = (None, frozenset()) if strict else (header["taken_at_ns"], changed)
+    return compare(expected, restored, base, taken_at_ns, changed, os.geteuid() == 0, session.tick)
 
 
 def _below(path, parts):
@@ -199,14 +224,17 @@ def _below(path, parts):
 
 def _judge(session, record, found, failure):
     record.update(
-        entries=found.entries, bytes=found.bytes, mismatches=found.mismatches, mismatch_count=found.mismatch_count,
+        entries=found.entries,
+        bytes=found.bytes,
+        mismatches=found.mismatches,
+        mismatch_count=found.mismatch_count,
         changed_during_backup=found.changed,
     )
     if found.mismatch_count:
         text = "{0} of {1} restored entries differ from the manifest, first {2[path]}: {2[problem]}"
         message = text.format(found.mismatch_count, found.entries, found.mismatches[0])
         message += ". " + failure.message if failure else ""
-        _settle(session, [record], BackupFailure("repository_damaged", message))
+        _settle(session, [record], BackupError("repository_damaged", message))
     elif failure:
         _settle(session, [record], failure)
     else:

@@ -12,10 +12,10 @@ version_added: "0.1.0"
 author:
   - Roundsman contributors (@roundsman)
 description:
-  - Writes a manifest of everything that the source holds (type, size, mode, owner, time, SHA-256, link target) and saves
-    source and manifest as one snapshot.
-  - A source whose paths do not exist fails, and nothing is saved. A source of which some files cannot be read fails, too;
-    what could be saved is kept as an incomplete snapshot that never counts as a backup.
+  - Writes a manifest of everything that the source holds (type, size, mode, owner, time, SHA-256, link target) and
+    saves source and manifest as one snapshot.
+  - A source whose paths do not exist fails, and nothing is saved. A source of which some files cannot be read fails,
+    too; what could be saved is kept as an incomplete snapshot that never counts as a backup.
   - Every successful run makes a snapshot and reports C(changed).
 extends_documentation_fragment:
   - roundsman.fleet.repository
@@ -35,9 +35,10 @@ options:
     description:
       - What is backed up.
       - C(id) is its name, C(type) is C(files) (the default).
-      - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by default
-        true, says whether C(/var/log) and every directory named C(log) or C(logs) belong to it.
-      - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan and are not looked at here.
+      - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by
+        default true, says whether C(/var/log) and everything named C(log) or C(logs) belong to it.
+      - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan and are not
+        looked at here.
     type: dict
     required: true
   backup_type:
@@ -100,7 +101,9 @@ def main():
     )
     spec = module.params["source"]
     registry.require_sound(module, [spec])
-    record = blank(module.params["host"], without_credentials(module.params["repository"]), spec, module.params["backup_type"])
+    record = blank(
+        module.params["host"], without_credentials(module.params["repository"]), spec, module.params["backup_type"]
+    )
 
     def work(session, record):
         message = (look if module.check_mode else back_up)(session, spec, record)

@@ -13,7 +13,8 @@ author:
   - Roundsman contributors (@roundsman)
 description:
   - Lists what the repository holds for this host. An empty repository, or none at all, gives an empty list.
-  - With O(sources) it first checks definitions and fails with all faults at once. Without O(repository) it does nothing else.
+  - With O(sources) it first checks definitions and fails with all faults at once. Without O(repository) it does
+    nothing else.
 attributes:
   check_mode:
     support: full
@@ -123,7 +124,7 @@ snapshots:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backing_up import listed
-from ..module_utils.engines.base import TAG, BackupFailure, tag_value
+from ..module_utils.engines.base import TAG, BackupError, tag_value
 from ..module_utils.repository import recognise
 from ..module_utils.session import COMMON, start
 from ..module_utils.sources import registry
@@ -134,12 +135,15 @@ def held(session):
     engine = session.engine()
     try:
         recognise(engine, session.memory, session.url)
-    except BackupFailure as failure:
+    except BackupError as failure:
         if failure.reason == "repository_missing" and not session.memory.known(session.url):
             return []
         raise
-    mine = [s for s in engine.snapshots() if s.host == session.host and TAG in s.tags]
-    return [dict(line, source=tag_value(s, "source"), paths=list(s.paths)) for line, s in zip(listed(mine), mine)]
+    mine = {s.id: s for s in engine.snapshots() if s.host == session.host and TAG in s.tags}
+    lines = listed(list(mine.values()))
+    return [
+        dict(line, source=tag_value(mine[line["id"]], "source"), paths=list(mine[line["id"]].paths)) for line in lines
+    ]
 
 
 def main():
@@ -158,7 +162,7 @@ def main():
     session = start(module)
     try:
         snapshots = held(session)
-    except BackupFailure as failure:
+    except BackupError as failure:
         module.fail_json(msg=session.redact(failure.message), reason=failure.reason, snapshots=[])
     module.exit_json(changed=False, msg="{0} snapshots".format(len(snapshots)), snapshots=snapshots)
 

@@ -13,8 +13,8 @@ author:
   - Roundsman contributors (@roundsman)
 description:
   - Removes the snapshots of one source of this host that no rule keeps, and frees their space.
-  - The newest complete snapshot always stays, as do protected ones. Incomplete snapshots never count for a rule; they go as
-    soon as a newer complete one exists.
+  - The newest complete snapshot always stays, as do protected ones. Incomplete snapshots never count for a rule; they
+    go as soon as a newer complete one exists.
   - Refuses to remove anything while a snapshot is dated in the future.
 extends_documentation_fragment:
   - roundsman.fleet.repository
@@ -105,7 +105,10 @@ def main():
     rules = {"keep_" + period: {"type": "str" if period == "within" else "int"} for period in PERIODS}
     module = AnsibleModule(
         argument_spec=dict(
-            COMMON, source={"type": "str", "required": True}, protect={"type": "list", "elements": "str", "default": []}, **rules
+            COMMON,
+            source={"type": "str", "required": True},
+            protect={"type": "list", "elements": "str", "default": []},
+            **rules,
         ),
         required_one_of=[tuple(sorted(rules))],
         supports_check_mode=True,
@@ -115,7 +118,11 @@ def main():
     faults = ["keep_{0} must be at least 1".format(p) for p, n in keep.items() if p != "within" and n < 1]
     if "within" in keep and not re.fullmatch(r"(\d+[ymdh])+", keep["within"]):
         faults.append("keep_within must be a duration such as 30d or 1y6m, not {0!r}".format(keep["within"]))
-    faults += ["protect: {0!r} is no id of eight characters or more".format(p) for p in params["protect"] if not re.fullmatch(r"[0-9a-f]{8,64}", p)]
+    faults += [
+        "protect: {0!r} is no id of eight characters or more".format(p)
+        for p in params["protect"]
+        if not re.fullmatch(r"[0-9a-f]{8,64}", p)
+    ]
     if faults:
         module.fail_json(msg="; ".join(faults) + ". Nothing was removed.")
 

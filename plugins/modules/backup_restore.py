@@ -110,14 +110,22 @@ def main():
     params = module.params
     target = params["target"]
     if not target.startswith("/") or os.path.realpath(target) == "/":
-        module.fail_json(msg="target must be an absolute directory other than /, not {0!r}. Nothing was restored.".format(target))
+        module.fail_json(
+            msg="target must be an absolute directory other than /, not {0!r}. Nothing was restored.".format(target)
+        )
     relative = [path for path in params["paths"] if not path.startswith("/")]
     if relative:
         module.fail_json(msg="paths must be absolute, not {0}. Nothing was restored.".format(", ".join(relative)))
 
     def work(session, record):
         changed, message = restore(
-            session, record, params["snapshot"], params["paths"], params["overwrite"], module.check_mode, params["scratch_dir"]
+            session,
+            record,
+            params["snapshot"],
+            params["paths"],
+            params["overwrite"],
+            module.check_mode,
+            params["scratch_dir"],
         )
         return {"changed": changed, "msg": message}
 

@@ -102,7 +102,9 @@ def main():
     failed = [record["message"] for record in records if record["outcome"] != "ok"]
     if failed:
         module.fail_json(msg="\n".join(failed), verifications=records)
-    module.exit_json(changed=False, msg="{0} snapshots are {1}".format(len(records), params["level"]), verifications=records)
+    module.exit_json(
+        changed=False, msg="{0} snapshots are {1}".format(len(records), params["level"]), verifications=records
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""A health sweep of real hosts beside what else asks them something. Run as root: python -m tests.benchmarks.health_sweep
+"""A health sweep of real hosts beside what else asks them something.
+
+Run it as root: python -m tests.benchmarks.health_sweep
 
 Every contender is run in turn, several times over, in one go; the figures are ratios of medians. They differ from
 machine to machine far more than the ratios do.
@@ -30,7 +32,8 @@ BIN = Path(sys.executable).parent
 FORKS = 20
 CHECKS: list[dict[str, Any]] = [
     {"type": "cpu"}, {"type": "load"}, {"type": "memory"}, {"type": "swap"}, {"type": "filesystem"},
-    {"type": "processes", "warn": "500"}, {"type": "systemd"}, {"id": "ssh", "type": "tcp", "port": 22}, {"type": "uptime"},
+    {"type": "processes", "warn": "500"}, {"type": "systemd"}, {"id": "ssh", "type": "tcp", "port": 22},
+    {"type": "uptime"},
 ]  # fmt: skip
 CONVENTIONAL = """
 - hosts: all
@@ -58,9 +61,8 @@ def contenders(fleet: Fleet, folder: Path) -> dict[str, Callable[[], None]]:
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ansible_cfg), "ROUNDSMAN_LEDGER_DIR": str(folder / "ledger")}
 
     def ansible(*command: str) -> None:
-        done = subprocess.run(
-            [str(BIN / command[0]), "-i", str(inventory), *command[1:]], env=environment, capture_output=True, text=True, check=False
-        )  # fmt: skip
+        line = [str(BIN / command[0]), "-i", str(inventory), *command[1:]]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
     def playbook(name: str, text: str) -> Callable[[], None]:
@@ -139,9 +141,9 @@ def measure(work: dict[str, Callable[[], None]], repeats: int) -> dict[str, list
 
 def table(measured: dict[str, list[float]], hosts: int) -> str:
     median = {name: statistics.median(values) for name, values in measured.items()}
+    setting = f"{hosts} hosts, {FORKS} forks, {os.cpu_count()} cores shared by controller and hosts"
     lines = [
-        f"{hosts} hosts, {FORKS} forks, {os.cpu_count()} cores shared by controller and hosts, {len(CHECKS)} checks a host, "
-        f"Python {platform.python_version()}",
+        f"{setting}, {len(CHECKS)} checks a host, Python {platform.python_version()}",
         "",
         "| | median s | of a ping play | of raw ssh |",
         "|---|---|---|---|",

@@ -27,7 +27,11 @@ def problem() -> str | None:
         return "it needs root"
     if missing := sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None}):
         return f"missing programs, install {' '.join(missing)}"
-    return _network_problem() or _mount_problem() or _cgroup_problem()
+    try:
+        _try_cgroup()
+        return _network_problem() or _mount_problem()
+    except OSError as error:
+        return f"cannot prepare {base.cache_dir()} or a control group, is this a container? ({error})"
 
 
 def _network_problem() -> str | None:
@@ -50,14 +54,10 @@ def _mount_problem() -> str | None:
     return f"cannot mount an overlay under {base.cache_dir()} ({failed})" if failed else None
 
 
-def _cgroup_problem() -> str | None:
+def _try_cgroup() -> None:
     name = f"rmfx{os.getpid()}"
-    try:
-        cgroups.make(name)
-    except OSError as error:
-        return f"cannot make a control group, is this a container? ({error})"
+    cgroups.make(name)
     cgroups.remove(name)
-    return None
 
 
 def _try(*command: str) -> str | None:

@@ -77,8 +77,8 @@ class Roundsman:
 
     def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False, env=self.environment,
-            stdin=subprocess.DEVNULL,
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False,
+            env=self.environment, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -83,12 +83,12 @@ def usage_of(numbers):
 
 
 def ask(paths, patience_s):
-    """path -> Usage, None, or the OSError that statvfs gave; a path that does not answer in time is absent."""
+    """path -> Usage, None where nothing can fill up, or statvfs's OSError; without an answer in time it is absent."""
     answers = queue.Queue()
 
     def look(path):
         try:
-            answers.put((path, usage_of(os.statvfs(path)) if os.path.isdir(path) else None))
+            answers.put((path, usage_of(os.statvfs(path))))
         except OSError as error:
             answers.put((path, error))
 
@@ -168,7 +168,9 @@ def run(spec, context):
     for one, answer in answers.items():
         if isinstance(answer, OSError) and answer.errno not in NOT_THERE:
             silent[one] = ": " + str(answer.strerror)
-    verdicts = [verdict(one, answer, spec) for one, answer in answers.items() if isinstance(answer, Usage)]
+    measured = {one: answer for one, answer in answers.items() if isinstance(answer, Usage)}
+    # Single files are mounted into containers; what they lie on is not the container's.
+    verdicts = [verdict(one, usage, spec) for one, usage in measured.items() if path or os.path.isdir(one)]
     if not verdicts and not silent:
         raise CannotLookError("%s has no space to measure" % (path or "no filesystem"))
     verdicts.sort(key=lambda each: (-BY_SEVERITY.index(each.status), -each.usage.used_percent, each.path))

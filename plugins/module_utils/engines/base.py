@@ -12,7 +12,7 @@ COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 
 
-class BackupFailure(Exception):
+class BackupError(Exception):
     """A failure with a reason code of docs/records.md and a message for the person on call."""
 
     def __init__(self, reason, message):
@@ -21,7 +21,7 @@ class BackupFailure(Exception):
         self.message = message
 
 
-# One line per saved state: id (full), short_id, time (RFC 3339, UTC), host, tags, paths, original (id before re-tagging)
+# id (full), short_id, time (RFC 3339, UTC), host, tags, paths, original (the id before it was tagged again, or None)
 Snapshot = namedtuple("Snapshot", "id short_id time host tags paths original")
 
 # snapshot (id as the engine printed it), files, total_bytes, added_bytes, unreadable (paths), vanished (paths)
@@ -54,7 +54,7 @@ def of_source(snapshots, host, source):
 
 
 class Engine(abc.ABC):
-    """One backup program at one repository. Every method raises BackupFailure."""
+    """One backup program at one repository. Every method raises BackupError."""
 
     name = ""
     version = ""

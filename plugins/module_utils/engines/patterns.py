@@ -18,13 +18,16 @@ _SEQUENCES = (
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
 )
 _CHARACTER = rb"(?:" + _SEQUENCES + rb"|(?!" + _SEQUENCES + rb")[\x80-\xff])"
-_TOKEN = re.compile(rb"\\(?P<escaped>.)|(?P<star>\*+)|(?P<any>\?)|\[(?P<not>\^?)(?P<set>(?:\\.|[^\]\\])+)\]|(?P<plain>[^\\*?\[])", re.DOTALL)
+_TOKEN = re.compile(
+    rb"\\(?P<escaped>.)|(?P<star>\*+)|(?P<any>\?)|\[(?P<not>\^?)(?P<set>(?:\\.|[^\]\\])+)\]|(?P<plain>[^\\*?\[])",
+    re.DOTALL,
+)
 # A member of a set: one character or a range. `-` and `]` stand for themselves only after a backslash.
 _ONE = rb"\\(?:" + _SEQUENCES + rb")|(?![-\]\\])(?:" + _SEQUENCES + rb")"
 _MEMBER = re.compile(rb"(?P<low>" + _ONE + rb")(?:-(?P<high>" + _ONE + rb"))?", re.DOTALL)
 
 
-class BadPattern(ValueError):
+class PatternError(ValueError):
     """A pattern that the engine would refuse or that we cannot follow exactly."""
 
 
@@ -33,7 +36,7 @@ def _character_set(negated, text):
     while position < len(text):
         part = _MEMBER.match(text, position)
         if not part or (text[:1] == b"^" and not negated):
-            raise BadPattern("an unclear set of characters")
+            raise PatternError("an unclear set of characters")
         members.append(_range(*(_plain(part.group(name)) for name in ("low", "high"))))
         position = part.end()
     found = b"(?:" + b"|".join(members) + b")"
@@ -48,7 +51,7 @@ def _range(low, high):
     if high is None:
         return re.escape(low)
     if len(low) > 1 or len(high) > 1 or low > high:
-        raise BadPattern("a range that runs backwards or is not ASCII")
+        raise PatternError("a range that runs backwards or is not ASCII")
     return b"[" + re.escape(low) + b"-" + re.escape(high) + b"]"
 
 
@@ -58,7 +61,7 @@ def _component(text):
     while position < len(text):
         token = _TOKEN.match(text, position)
         if not token:
-            raise BadPattern("an open bracket or a lone backslash")
+            raise PatternError("an open bracket or a lone backslash")
         if token.group("star"):
             result.append(rb"[^/]*")
         elif token.group("any"):
@@ -93,7 +96,7 @@ def compile_patterns(patterns):
         negated = pattern.startswith(b"!")
         body = pattern[1:] if negated else pattern
         if not body:
-            raise BadPattern("an empty pattern")
+            raise PatternError("an empty pattern")
         expression = _expression(body)
         if rules and rules[-1][0] == negated:
             rules[-1][1].append(expression)

@@ -9,20 +9,32 @@ import shutil
 import time
 
 from . import restic_words as words
-from .base import COMPLETE, INCOMPLETE, BackupFailure, Engine, Saved
+from .base import COMPLETE, INCOMPLETE, BackupError, Engine, Saved
 from .process import run
 
 OPEN_LIMIT_S = 90  # restic itself retries a dead server for up to a quarter of an hour
 _RETRY_S = 5
 
+# What it means and what to do next, for the person on call.
 _EXPLANATIONS = {
-    "repository_missing": "there is no repository at this address. Look whether the storage is mounted or was moved",
-    "repository_unavailable": "the repository cannot be reached or refuses access. Look at the network, the server and its credentials",
-    "repository_locked": "another process holds the repository. Look for a running backup, check or prune on another host",
-    "repository_damaged": "the repository is damaged. Keep it as it is, save a copy, and repair by restic's guide to troubleshooting",
-    "wrong_password": "the repository does not open with this password. Compare roundsman_repository_password with the one it was made with",
+    "repository_missing": "there is no repository at this address. Look whether its storage is mounted or was moved",
+    "repository_unavailable": (
+        "the repository cannot be reached or refuses access. Look at the network, the server and its credentials"
+    ),
+    "repository_locked": (
+        "another process holds the repository. Look for a backup, check or prune that runs, also on other hosts"
+    ),
+    "repository_damaged": (
+        "the repository is damaged. Change nothing in it, save a copy of it, then follow restic's guide to troubleshooting"
+    ),
+    "wrong_password": (
+        "the repository does not open with this password. "
+        "Compare roundsman_repository_password with the one that it was made with"
+    ),
     "no_space": "a filesystem is full. Free space on the host and at the repository",
-    "timeout": "the time limit was reached and the engine was stopped. Raise timeout_s, or look for a stuck disk or network",
+    "timeout": (
+        "the time limit was reached and the engine was stopped. Raise timeout_s, or look for a stuck disk or network"
+    ),
     "no_snapshot": "there is no such snapshot. List them with the module backup_info",
     "unprivileged": "permission was denied. Run with become, or give this user access to the repository",
     "engine_failed": "restic failed",
@@ -61,13 +73,17 @@ class Restic(Engine):
 
     def _find_version(self):
         if not self._binary:
-            raise BackupFailure("engine_missing", "restic is not installed here. Nothing was done. Run: " + how_to_install())
+            raise BackupError(
+                "engine_missing", "restic is not installed here. Nothing was done. Run: " + how_to_install()
+            )
         said = run([self._binary, "version"], dict(os.environ), 30)
         found = words.version(said.out)
         if not found or found < words.OLDEST:
-            raise BackupFailure(
-                "engine_missing", "restic 0.14 or newer is needed, {0} is {1}. Nothing was done.".format(
-                    self._binary, words.last_words(said.out + said.err) or "silent")
+            raise BackupError(
+                "engine_missing",
+                "restic 0.14 or newer is needed, {0} is {1}. Nothing was done.".format(
+                    self._binary, words.last_words(said.out + said.err) or "silent"
+                ),
             )
         return ".".join(str(part) for part in found)
 
@@ -90,7 +106,7 @@ class Restic(Engine):
     def _once(self, argv, stdout=None, limit_s=None):
         left = self._left()
         return run(
-            [self._binary] + argv,
+            [self._binary, *argv],
             self._environment(),
             min(left, limit_s) if limit_s else left,
             stdout=stdout,
@@ -113,13 +129,13 @@ class Restic(Engine):
             self._sleep(_RETRY_S)
 
     def failure(self, doing, said, reason=None):
-        """The BackupFailure for a run of restic that ended badly."""
+        """The BackupError for a run of restic that ended badly."""
         reason = reason or words.reason_of(said.rc, said.out + said.err)
         text = "{0} failed: {1}.".format(doing, _EXPLANATIONS[reason])
         heard = words.last_words(said.err or said.out)
         if heard:
             text += " restic said: " + heard
-        return BackupFailure(reason, self._settings["redact"](text))
+        return BackupError(reason, self._settings["redact"](text))
 
     def _ask(self, doing, argv, stdout=None):
         said = self._patiently(argv, stdout)
@@ -129,7 +145,7 @@ class Restic(Engine):
 
     def _ask_quickly(self, doing, argv):
         """Without a lock and with a short limit: what does not answer cannot be reached."""
-        said = self._once(argv + ["--no-lock"], limit_s=OPEN_LIMIT_S)
+        said = self._once([*argv, "--no-lock"], limit_s=OPEN_LIMIT_S)
         if said.rc is None:
             raise self.failure(doing, said, "repository_unavailable")
         if said.rc != 0:
@@ -185,4 +201,4 @@ class Restic(Engine):
         return words.forget_plan(self._ask("planning the removal", words.forget_plan_command(host, source, keep)))
 
     def remove(self, snapshots):
-        self._ask("removing snapshots", ["forget", "--prune"] + list(snapshots))
+        self._ask("removing snapshots", ["forget", "--prune", *snapshots])

@@ -21,26 +21,32 @@ _GONE = re.compile(
 
 # First match wins. The order matters: restic wraps one cause in the words of another.
 _MEANINGS = (
-    ("wrong_password", r"wrong password or no key found"),
-    ("repository_locked", r"already locked|unable to create lock|failed to lock"),
-    ("no_space", r"no space left on device|disk quota exceeded|not enough space|insufficient storage"),
+    ("wrong_password", ("wrong password or no key found",)),
+    ("repository_locked", ("already locked", "unable to create lock", "failed to lock")),
+    ("no_space", ("no space left on device", "disk quota exceeded", "not enough space", "insufficient storage")),
     (
         "repository_unavailable",
-        r"connection refused|connection reset|no such host|network is unreachable|no route to host|i/o timeout"
-        r"|unable to start the sftp session|ssh: |tls: |x509: |certificate|temporary failure in name resolution"
-        r"|unexpected http response|http response: 5\d\d|40[137] |forbidden|unauthorized|access ?denied"
-        r"|signaturedoesnotmatch|invalidaccesskeyid|server misbehaving|connection timed out|context deadline exceeded",
+        (
+            *("connection refused", "connection reset", "no such host", "network is unreachable", "no route to host"),
+            *("i/o timeout", "unable to start the sftp session", "ssh: ", "tls: ", "x509: ", "server misbehaving"),
+            *("temporary failure in name resolution", "unexpected http response", "http response: 5", "40[137] "),
+            *("forbidden", "unauthorized", "access ?denied", "signaturedoesnotmatch", "invalidaccesskeyid"),
+            *("connection timed out", "context deadline exceeded"),
+        ),
     ),
     (
         "repository_damaged",
-        r"does not match id|hash mismatch|ciphertext verification failed|repository contains errors"
-        r"|invalid data returned|wrong data returned|wrong hash|loadindex returned errors|unable to load index"
-        r"|not found in (?:repository|index)|load\w*\(<?data/|load\(<(?:data|index|snapshot)/|invalid (?:pack|header|blob)"
-        r"|tree \w+ (?:is )?not|blob \w+ not found|cannot be (?:loaded|decrypted|decoded)|unable to decode|zlib|zstd"
-        r"|unmarshal|invalid character|decrypt\w*|(?:errors|fatal).*(?:index|tree|pack|blob)|unexpected eof|no longer exists",
+        (
+            *("does not match id", "hash mismatch", "ciphertext verification failed", "repository contains errors"),
+            *("invalid data returned", "wrong data returned", "wrong hash", "loadindex returned errors"),
+            *("unable to load index", "not found in (?:repository|index)", r"load\w*\(<?(?:data|index|snapshot)/"),
+            *("invalid (?:pack|header|blob|character)", r"tree \w+ (?:is )?not", r"blob \w+ not found", "zlib", "zstd"),
+            *("cannot be (?:loaded|decrypted|decoded)", "unable to decode", "unmarshal", "decrypt", "unexpected eof"),
+            *("(?:errors|fatal).*(?:index|tree|pack|blob)", "no longer exists"),
+        ),
     ),
-    ("no_snapshot", r"no matching id found|no snapshot found|no snapshots? (?:matched|found)"),
-    ("unprivileged", r"permission denied|operation not permitted"),
+    ("no_snapshot", ("no matching id found", "no snapshots? (?:matched|found)")),
+    ("unprivileged", ("permission denied", "operation not permitted")),
 )
 
 _EXIT_CODES = {10: "repository_missing", 11: "repository_locked", 12: "wrong_password"}
@@ -61,8 +67,8 @@ def reason_of(rc, text):
     words = text.lower()
     if "unable to open config file" in words and _GONE.search(words):
         return "repository_missing"
-    for reason, pattern in _MEANINGS:
-        if re.search(pattern, words):
+    for reason, patterns in _MEANINGS:
+        if re.search("|".join(patterns), words):
             return reason
     return "engine_failed"
 
@@ -71,7 +77,7 @@ def last_words(text, limit=600):
     """The end of what the engine said, in one line, without progress and JSON that is no message."""
     lines = []
     for line in text.splitlines():
-        plain = _message(line.strip())
+        plain = " ".join(_message(line.strip()).split())
         if plain and plain not in lines[-1:]:
             lines.append(plain)
     joined = " | ".join(lines)
@@ -121,11 +127,8 @@ def utc(text):
     match = _TIME.match(text)
     if not match:
         return text
-    moment = datetime.datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S")
-    zone = match.group(3)
-    if zone != "Z":
-        offset = datetime.timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
-        moment = moment - offset if zone[0] == "+" else moment + offset
+    zone = "+00:00" if match.group(3) == "Z" else match.group(3)
+    moment = datetime.datetime.strptime(match.group(1) + zone, "%Y-%m-%dT%H:%M:%S%z").astimezone(datetime.timezone.utc)
     return "{0}.{1}Z".format(moment.strftime("%Y-%m-%dT%H:%M:%S"), (match.group(2) or "0")[:3].ljust(3, "0"))
 
 
@@ -150,10 +153,9 @@ def forget_plan(text):
     """`forget --dry-run --json` as (keep, remove), each a list of (id, reasons)."""
     keep, remove = [], []
     for group in json.loads(text) or []:
-        why = {r["snapshot"]["id"]: list(r.get("matches") or []) for r in group.get("reasons") or [] if r.get("snapshot")}
-        # 0.14 leaves the id out of the reasons' snapshots; times are unique enough there.
-        by_time = {r["snapshot"]["time"]: list(r.get("matches") or []) for r in group.get("reasons") or []}
-        keep += [(s["id"], why.get(s["id"]) or by_time.get(s["time"], [])) for s in group.get("keep") or []]
+        # 0.14 leaves the id out of the snapshots in `reasons`; their times, to the nanosecond, tell them apart.
+        why = {r["snapshot"]["time"]: list(r.get("matches") or []) for r in group.get("reasons") or []}
+        keep += [(s["id"], why.get(s["time"], [])) for s in group.get("keep") or []]
         remove += [(s["id"], ["no rule keeps it"]) for s in group.get("remove") or []]
     return keep, remove
 
@@ -171,7 +173,7 @@ def summary(text):
 
 
 def unsaved_items(text):
-    """What `backup --json` says it could not read, as (path, whether it had vanished); from stderr, mixed with prose."""
+    """What `backup --json` could not read, as (path, whether it had vanished); told on stderr, mixed with prose."""
     found = {}
     for line in text.splitlines():
         try:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a kind of source must offer, and which kinds there are.
 
-A source is a class with `type`, `KEYS` (key -> words for people on what it may hold), and
+A source is a class with `type`, `KEYS` (the keys that its definition may have), and
 
 - `faults(spec)`: what is wrong with a definition, as a list of str, without touching anything;
-- `prepare(state, always_excluded)`: make what is to be saved ready and return a Prepared, or raise BackupFailure;
+- `prepare(state, always_excluded)`: make what is to be saved ready and return a Prepared, or raise BackupError;
 - `cleanup()`: remove what `prepare` made; called in any case.
 """
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 
 from .. import tree
-from ..engines.base import BackupFailure
-from ..engines.patterns import BadPattern, compile_patterns, literal
+from ..engines.base import BackupError
+from ..engines.patterns import PatternError, compile_patterns, literal
 from .base import Prepared
 
 LOGS = (b"/var/log", b"log", b"logs")
@@ -19,11 +19,7 @@ class FilesSource:
     """`paths` without `excludes`, and without log directories when `include_logs` is false."""
 
     type = "files"
-    KEYS = {
-        "paths": "a list of absolute paths",
-        "excludes": "a list of patterns as restic takes them: names, *, ?, [a-z], **, absolute or not",
-        "include_logs": "true or false",
-    }
+    KEYS = ("paths", "excludes", "include_logs")
 
     def __init__(self, spec):
         self._paths = tree.outermost(tree.normal(path) for path in spec["paths"])
@@ -33,7 +29,11 @@ class FilesSource:
 
     @classmethod
     def faults(cls, spec):
-        found = [fault for path in _list(spec, "paths", found_empty="must name at least one path") for fault in _path_faults(path)]
+        found = [
+            fault
+            for path in _list(spec, "paths", found_empty="must name at least one path")
+            for fault in _path_faults(path)
+        ]
         found += [fault for pattern in _list(spec, "excludes") for fault in _pattern_faults(pattern)]
         if not isinstance(spec.get("include_logs", True), bool):
             found.append("include_logs must be true or false, not {0!r}".format(spec["include_logs"]))
@@ -50,9 +50,11 @@ class FilesSource:
     def prepare(self, state, always_excluded):
         missing = [os.fsdecode(path) for path in self._paths if not os.path.lexists(path)]
         if missing:
-            raise BackupFailure(
+            raise BackupError(
                 "source_missing",
-                "Not there: {0}. Nothing was saved. Mount or create it, or take it out of this source's paths.".format(", ".join(missing)),
+                "Not there: {0}. Nothing was saved. Mount or create it, or take it out of this source's paths.".format(
+                    ", ".join(missing)
+                ),
             )
         links = [path for path in self._paths if os.path.islink(path)]
         text = "{0} is a symbolic link: the link alone is saved; add {1} to paths to save what it leads to"
@@ -65,7 +67,7 @@ class FilesSource:
     def _own_excludes(self, state, always_excluded):
         own = [os.fsencode(state.directory)] + list(always_excluded)
         own = sorted({path for entry in own for path in (entry, os.path.realpath(entry))})
-        return [literal(path) for path in own] + (list(_KERNEL) if b"/" in self._paths else [])
+        return [*map(literal, own), *(_KERNEL if b"/" in self._paths else ())]
 
     def cleanup(self):
         """Nothing was made."""
@@ -104,6 +106,6 @@ def _pattern_faults(pattern):
         return ["excludes: {0!r} is not a pattern".format(pattern)]
     try:
         compile_patterns([os.fsencode(pattern)])
-    except BadPattern as error:
+    except PatternError as error:
         return ["excludes: {0!r} holds {1}".format(pattern, error)]
     return []

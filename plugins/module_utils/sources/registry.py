@@ -36,12 +36,17 @@ def _spec_faults(spec):
     found = []
     name = spec.get("id")
     if not isinstance(name, str) or not _ID.fullmatch(name):
-        found.append("id must be 1 to 64 letters, digits, '.', '_' or '-' and start with a letter or digit, not {0!r}".format(name))
+        found.append("id must be 1 to 64 of A-Z a-z 0-9 . _ - and start with a letter or digit, not {0!r}".format(name))
     kind = KINDS.get(spec.get("type", "files")) if isinstance(spec.get("type", "files"), str) else None
     if kind is None:
-        return found + ["type must be one of {0}, not {1!r}".format(", ".join(sorted(KINDS)), spec.get("type"))]
+        found.append("type must be one of {0}, not {1!r}".format(", ".join(sorted(KINDS)), spec.get("type")))
+        return found
     allowed = sorted(PLAN_KEYS | set(kind.KEYS))
-    found += ["{0} is no key of type {1}; allowed are {2}".format(key, kind.type, ", ".join(allowed)) for key in spec if key not in allowed]
+    found += [
+        "{0} is no key of type {1}; allowed are {2}".format(key, kind.type, ", ".join(allowed))
+        for key in spec
+        if key not in allowed
+    ]
     return found + kind.faults(spec)
 
 

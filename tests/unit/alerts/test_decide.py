@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+
 from roundsman.alerts.decide import Reason, decide, in_order, inhibitor
 from roundsman.alerts.model import AlertState, Notify, NotifyKind, Phase, Status
 from roundsman.alerts.names import REACHABLE, fingerprint

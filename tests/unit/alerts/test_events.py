@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from roundsman.alerts.events import events_of
 from roundsman.alerts.model import AlertState, CheckResult, Measurement
 from roundsman.alerts.names import RESERVED_NAMES, CheckKind, check_kind, fingerprint, is_reserved

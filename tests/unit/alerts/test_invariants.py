@@ -7,6 +7,7 @@ import json
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from roundsman.alerts.decide import Reason, decide
 from roundsman.alerts.model import AlertState, Notify, NotifyKind, Phase, Status
 

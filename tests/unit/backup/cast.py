@@ -77,15 +77,24 @@ class Anna:
 
     def arguments(self, **more: Any) -> dict[str, Any]:
         common = {
-            "host": "anna", "repository": self.repository, "password": self.password, "state_dir": str(self.state),
-            "environment": self.environment, "lock_timeout_s": 0, "low_priority": False,
+            "host": "anna",
+            "repository": self.repository,
+            "password": self.password,
+            "state_dir": str(self.state),
+            "environment": self.environment,
+            "lock_timeout_s": 0,
+            "low_priority": False,
         }
         return {**common, **more}
 
     def start(self, module: str, **arguments: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", MODULES + module],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.env(),
             cwd=self.root,
         )
         assert process.stdin is not None
@@ -124,8 +133,10 @@ class Anna:
         """restic by hand: what a person would see, and the hand that does damage."""
         secrets = {"RESTIC_REPOSITORY": self.repository, "RESTIC_PASSWORD": self.password, **self.environment}
         said = subprocess.run(
-            [str(self.restic_binary), *argv], env={**os.environ, **secrets, "RESTIC_CACHE_DIR": str(self.root / "cache")},
-            capture_output=True, check=True,
+            [str(self.restic_binary), *argv],
+            env={**os.environ, **secrets, "RESTIC_CACHE_DIR": str(self.root / "cache")},
+            capture_output=True,
+            check=True,
         )
         return said.stdout.decode(errors="surrogateescape")
 

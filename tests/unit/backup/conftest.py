@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def saved_anna(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         pytest.skip("restic is not installed")
     host = Anna(tmp_path_factory.mktemp("saved") / "anna", engines()[request.param]).with_repository()
     for number in range(20):
-        host.write(f"book-{number}", f"page {number}\n" * 20_000)
+        host.write(f"book-{number}", os.urandom(100_000))
     result = host.back_up()
     assert result["changed"], result
     return host

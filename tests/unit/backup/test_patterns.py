@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import tree
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines.patterns import (
-    BadPattern,
+    PatternError,
     compile_patterns,
     literal,
 )
@@ -70,7 +70,7 @@ def test_walk_and_engine_agree_on_every_pattern(nasty: Anna) -> None:
 
 @pytest.mark.parametrize("pattern", ["[a", "[", "a\\", "", "!", "[]", "[^]", "[b-a]", "[a-]", "[-a]", "[]a]"])
 def test_broken_patterns_are_refused(pattern: str) -> None:
-    with pytest.raises(BadPattern):
+    with pytest.raises(PatternError):
         compile_patterns([os.fsencode(pattern)])
 
 

@@ -95,7 +95,9 @@ def test_a_failure_is_tried_again_with_the_same_key(store: Store, endpoint: Endp
     assert unfinished(store) == []
 
 
-def test_killed_between_sending_and_settling_it_is_sent_again_as_the_same_message(store: Store, endpoint: Endpoint) -> None:
+def test_killed_between_sending_and_settling_it_is_sent_again_as_the_same_message(
+    store: Store, endpoint: Endpoint
+) -> None:
     """Claiming and sending without settling is what kill -9 leaves behind."""
     with store.write() as tx:
         claimed = outbox.claim(tx, NOW, delivery.LEASE)

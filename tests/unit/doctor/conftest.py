@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from roundsman.doctor import HostTarget
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from roundsman.doctor.known_hosts import Entry, Key, Verdict, judge, known_kinds, name_of, parse
 
 WEB1, OTHER = Key("ssh-ed25519", b"web1"), Key("ssh-ed25519", b"other")

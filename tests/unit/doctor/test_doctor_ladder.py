@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from roundsman.doctor import Become, HostReport, HostTarget, Status, probe_all, probe_host
 
 from .conftest import Web1, free_port, keygen, sshd

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from roundsman.doctor import Become, Fell, HostTarget, Status, check_controller
 from roundsman.doctor.controller import collection_version, shadows, version_of
 from roundsman.doctor.on_host import Answer, LocalShell, become_command, check_become, check_python

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+
 from roundsman.doctor import HostTarget, probe_host
 from roundsman.doctor.known_hosts import Key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from roundsman.doctor import Become, HostTarget, target_of
 from roundsman.doctor.route import config_file, route_of
 

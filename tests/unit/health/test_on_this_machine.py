@@ -45,7 +45,8 @@ def test_space_free_space_and_inodes_have_thresholds_of_their_own(keys, status, 
 
 
 def test_a_path_that_is_not_there_is_unknown_and_one_that_is_not_mounted_critical(tmp_path):
-    assert result_of({"type": "filesystem", "path": "/no/such"})["status"] == "UNKNOWN"
+    missing = result_of({"type": "filesystem", "path": "/no/such"})
+    assert (missing["status"], missing["message"]) == ("UNKNOWN", "/no/such: No such file or directory")
     result = result_of({"type": "filesystem", "path": str(tmp_path), "mounted": True})
     assert (result["status"], result["message"]) == ("CRITICAL", f"{tmp_path} is not mounted")
 
@@ -91,7 +92,6 @@ def test_a_mount_that_never_answers_is_named_and_the_others_are_judged(monkeypat
 
     monkeypatch.setattr(filesystem, "mounted_paths", lambda spec: ["/", "/mnt/nas"])
     monkeypatch.setattr(filesystem.os, "statvfs", dead_for_nas)
-    monkeypatch.setattr(filesystem.os.path, "isdir", lambda path: True)
     result = result_of({"type": "filesystem"}, limit_s=0.5)
     assert (result["status"], result["message"]) == ("UNKNOWN", "/mnt/nas does not answer")
     assert result["value"] is not None

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.release import __version__ as ansible_version
 
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
@@ -38,6 +39,21 @@ def test_both_transports_return_the_same_with_and_without_check_mode(tmp_path, t
         *("id", "type", "target", "status", "value", "unit", "warn", "crit"),
         *("message", "remedy", "perfdata", "duration_s"),
     }
+
+
+@pytest.mark.parametrize("version", ["3.8.18", "3.13.0"])
+def test_the_plain_module_runs_under_the_oldest_and_newest_python(tmp_path, version):
+    python = Path(f"/root/.pyenv/versions/{version}/bin/python")
+    if not os.access(python, os.X_OK):
+        pytest.skip(f"no Python {version} here")
+    if version.startswith("3.8.") and tuple(map(int, ansible_version.split(".")[:2])) >= (2, 20):
+        pytest.skip(f"ansible-core {ansible_version} runs no modules under Python 3.8")
+    checks = [{"type": name} for name in ("load", "filesystem", "systemd", "uptime")]
+    checks.append({"type": "http", "url": "http://127.0.0.1:1/"})
+    variables = {"roundsman_health_transport": "module", "ansible_python_interpreter": str(python)}
+    code, result = ansible(checks, tmp_path, **variables)
+    assert code == 0, result
+    assert [each["message"] for each in result["checks"] if "broke" in each["message"]] == []
 
 
 def test_all_bad_specs_are_named_at_once_and_nothing_runs(tmp_path):

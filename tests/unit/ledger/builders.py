@@ -14,7 +14,9 @@ SHA = "ab" * 32
 class Run:
     """Builds one run's ledger, line by line."""
 
-    def __init__(self, run_id: str = RUN, *, check_mode: bool = False, hosts: tuple[str, ...] = ("web1", "web3", "db2")):
+    def __init__(
+        self, run_id: str = RUN, *, check_mode: bool = False, hosts: tuple[str, ...] = ("web1", "web3", "db2")
+    ):
         self.id = run_id
         self._seq = count(1)
         self.lines: list[str] = []
@@ -23,7 +25,14 @@ class Run:
 
     def add(self, kind: str, **fields: Any) -> Run:
         seq = next(self._seq)
-        record = {"v": 1, "run": self.id, "seq": seq, "time": f"2026-11-23T02:00:{seq:02d}.000Z", "kind": kind, **fields}
+        record = {
+            "v": 1,
+            "run": self.id,
+            "seq": seq,
+            "time": f"2026-11-23T02:00:{seq:02d}.000Z",
+            "kind": kind,
+            **fields,
+        }
         self.lines.append(json.dumps(record) + "\n")
         return self
 
@@ -35,9 +44,12 @@ class Run:
         return self.add("unreachable", host=host, ok=False, changed=False, msg="timed out", data={"task": "health"})
 
     def backup(self, host: str, snapshot: str | None, held: tuple[str, ...] = (), reason: str | None = None) -> Run:
-        snapshots = [{"id": one, "time": "2026-11-23T02:00:00Z", "manifest_sha256": SHA, "complete": True} for one in held]
+        snapshots = [
+            {"id": one, "time": "2026-11-23T02:00:00Z", "manifest_sha256": SHA, "complete": True} for one in held
+        ]
         record = {
-            "source": "etc", "type": "files", "host": host, "repository": "/var/backups/roundsman", "snapshot": snapshot,
+            "source": "etc", "type": "files", "host": host, "repository": "/var/backups/roundsman",
+            "snapshot": snapshot,
             "files": 3, "total_bytes": 300, "added_bytes": 30, "duration_s": 0.5, "reason": reason,
         }  # fmt: skip
         if snapshot:
@@ -67,7 +79,8 @@ class Run:
 
 def check(name: str, status: str) -> dict[str, Any]:
     return {
-        "id": name, "type": name, "target": "/", "status": status, "value": 97.0, "unit": "%", "warn": "80", "crit": "95",
+        "id": name, "type": name, "target": "/", "status": status, "value": 97.0, "unit": "%", "warn": "80",
+        "crit": "95",
         "message": f"{name} is {status}", "remedy": None, "perfdata": "", "duration_s": 0.1,
     }  # fmt: skip
 

@@ -38,7 +38,9 @@ def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
     with store.read() as tx:
         for table in schema.metadata.sorted_tables:
             rows = [dict(row) for row in tx.execute(sa.select(table)).mappings()]
-            kept[table.name] = [{key: value for key, value in row.items() if key != "id" or table.name == "runs"} for row in rows]
+            kept[table.name] = [
+                {key: value for key, value in row.items() if key != "id" or table.name == "runs"} for row in rows
+            ]
     return kept
 
 
@@ -84,7 +86,9 @@ def test_reading_twice_changes_nothing(store: Store, tmp_path: Path) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 6000), max_size=4))
-def test_however_often_it_is_cut_the_records_are_the_same(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+def test_however_often_it_is_cut_the_records_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
+) -> None:
     """The file grows between readings and is cut anywhere, in the middle of lines, too."""
     whole = Store(f"sqlite:///{tmp_path_factory.mktemp('whole')}/store.db")
     pieces = Store(f"sqlite:///{tmp_path_factory.mktemp('pieces')}/store.db")
@@ -145,7 +149,9 @@ def test_what_a_power_loss_left_is_stepped_over(store: Store, tmp_path: Path, ga
 
 
 def test_check_mode_is_recorded_and_raises_no_alert(store: Store, tmp_path: Path) -> None:
-    Run(check_mode=True).health("web1", disk="CRITICAL").backup("web1", None, reason="source_missing").write(tmp_path / "ledger")
+    Run(check_mode=True).health("web1", disk="CRITICAL").backup("web1", None, reason="source_missing").write(
+        tmp_path / "ledger"
+    )
     catch_up(store, tmp_path / "ledger")
     with store.read() as tx:
         assert len(runs.entries_of(tx, RUN)) == 3
@@ -167,7 +173,9 @@ def test_a_failed_look_takes_no_evidence_away(store: Store, tmp_path: Path) -> N
     run = Run().backup("web1", "a" * 64, held=("a" * 64,)).verify("web1", "a" * 64, "restored")
     unknown = {"source": "etc", "snapshot": "a" * 64, "wanted": "restored", "level": None, "failed_level": "stored",
                "outcome": "unknown", "message": "locked", "time": "2026-11-23T03:00:00.000Z"}  # fmt: skip
-    run.add("verify", host="web1", ok=False, changed=False, data={"verifications": [unknown]}).write(tmp_path / "ledger")
+    run.add("verify", host="web1", ok=False, changed=False, data={"verifications": [unknown]}).write(
+        tmp_path / "ledger"
+    )
     catch_up(store, tmp_path / "ledger")
     with store.read() as tx:
         (held,) = snapshots.held(tx)
@@ -184,7 +192,9 @@ def test_old_ledgers_go_once_they_are_read(store: Store, tmp_path: Path) -> None
     assert not path.exists()
 
 
-def test_a_locked_store_says_so_and_loses_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_says_so_and_loses_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from roundsman.store import StoreError, database
 
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)

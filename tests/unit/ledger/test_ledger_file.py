@@ -26,8 +26,8 @@ def test_records_are_numbered_private_and_whole(tmp_path: Path) -> None:
     for host in ("web1", "web2"):
         file.append(TIME, "health", {"host": host, "ok": True}, sync=True)
     assert [(one["seq"], one["host"]) for one in records(file.path)] == [(1, "web1"), (2, "web2")]
-    assert os.stat(file.path).st_mode & 0o777 == 0o600
-    assert os.stat(tmp_path / "ledger").st_mode & 0o777 == 0o700
+    assert Path(file.path).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "ledger").stat().st_mode & 0o777 == 0o700
 
 
 def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
@@ -48,14 +48,14 @@ def test_a_full_disk_leaves_no_half_line_and_nothing_is_lost(tmp_path: Path) -> 
     """A limit on the size of files stands for a full disk: the same short write, then an error."""
     file = LedgerFile(str(tmp_path), RUN)
     file.append(TIME, "health", {"host": "web1"}, sync=False)
-    size = os.stat(file.path).st_size
+    size = Path(file.path).stat().st_size
     previous = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, previous[1]))
         with pytest.raises(OSError, match="File too large"):
             file.append(TIME, "health", {"host": "web2"}, sync=False)
-        assert os.stat(file.path).st_size == size
+        assert Path(file.path).stat().st_size == size
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, previous)
         signal.signal(signal.SIGXFSZ, handler)

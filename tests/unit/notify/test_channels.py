@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
+
 from roundsman.notify.channel import Channel, Target
 from roundsman.notify.open import open_channel, validate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from roundsman.alerts.model import Notify
 
 from .cast import disk_resolved_by_alice, full_disk, heard, message, problem, repaired_disk

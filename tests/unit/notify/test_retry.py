@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from roundsman.notify.channel import Outcome
 from roundsman.notify.retry import GIVE_UP_AFTER, LONGEST_DELAY, next_attempt
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from roundsman.notify.channel import Outcome, Target
 from roundsman.notify.webhook import Webhook, payload
 

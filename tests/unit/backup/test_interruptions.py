@@ -1,0 +1,123 @@
+"""Whatever is killed, and whenever: the next run works, and nothing half-done counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from .cast import Anna
+from .test_backup import wait_for
+
+
+def fill(anna: Anna, megabytes: int = 40) -> None:
+    for number in range(megabytes):
+        anna.write(f"blob-{number}", os.urandom(1 << 20))
+
+
+def engines_of(process_id: int) -> list[int]:
+    """Pids of restic below a module."""
+    found = []
+    for path in (p for p in Path("/proc").iterdir() if p.name.isdigit()):
+        try:
+            if int((path / "stat").read_text().rsplit(")", 1)[1].split()[1]) == process_id:
+                found.append(int(path.name))
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("after_s", [0.2, 0.5, 0.9, 1.4])
+def test_kill_9_of_the_module_at_any_moment(anna: Anna, after_s: float) -> None:
+    fill(anna)
+    process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
+    time.sleep(after_s)
+    children = engines_of(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not any(alive(pid) for pid in children))
+    result = anna.back_up(lock_timeout_s=20)
+    assert not result.get("failed"), result
+    assert anna.verify(lock_timeout_s=20)["verifications"][0]["outcome"] == "ok"
+    assert all(s["complete"] for s in anna.snapshots())
+
+
+def test_kill_9_of_the_engine_in_mid_backup(anna: Anna) -> None:
+    fill(anna, 80)
+    process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
+
+    def saving() -> bool:
+        return any(b"backup" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in engines_of(process.pid))
+
+    wait_for(saving)
+    for pid in engines_of(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    out, _err = process.communicate()
+    assert '"reason": "engine_failed"' in out, out
+    assert anna.snapshots() == []
+    assert not anna.back_up(lock_timeout_s=20).get("failed")
+    assert anna.verify(lock_timeout_s=20)["verifications"][0]["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_verification_leaves_nothing_for_long(anna: Anna, how: signal.Signals) -> None:
+    fill(anna, 60)
+    anna.back_up()
+    process = anna.start("backup_verify", **anna.arguments(sources=["data"]))
+    scratch = anna.state / "scratch"
+    wait_for(lambda: scratch.exists() and any(scratch.glob("*/copy/*")))
+    process.send_signal(how)
+    process.communicate()
+    if how == signal.SIGTERM:
+        assert not any(scratch.iterdir())
+    result = anna.verify(lock_timeout_s=20)
+    assert result["verifications"][0]["outcome"] == "ok", result
+    assert not any(scratch.iterdir())
+
+
+def test_what_changes_during_the_backup_is_no_damage(anna: Anna) -> None:
+    """The engine is held up between manifest and snapshot, and the world goes on."""
+    for name in ("stays", "grows", "vanishes", "is-replaced", "sub/vanishes-too", "same-size"):
+        anna.write(name, "before")
+    real = anna.restic_binary
+    shim = anna.bin / "restic"
+    shim.unlink()
+    shim.write_text(
+        f"#!/bin/sh\ncase $1 in backup) cd {anna.source}\n"
+        "echo more >> grows; rm vanishes; rm -r sub; rm is-replaced; mkdir is-replaced; echo new > appears\n"
+        "touch -r same-size .ref; printf AFTER. > same-size; touch -r .ref same-size; rm .ref;; esac\n"
+        f'exec {real} "$@"\n'
+    )
+    shim.chmod(0o755)
+    result = anna.back_up()
+    record = result["backup"]
+    assert not result.get("failed"), result
+    assert "changed or vanished" in record["warnings"][0]
+    for name in ("grows", "vanishes", "is-replaced", "sub"):
+        assert str(anna.source / name) in record["warnings"][0]
+    (checked,) = anna.verify()["verifications"]
+    assert checked["outcome"] == "ok", checked
+    # The directory itself, the five that moved, and what lay in `sub`.
+    assert checked["changed_during_backup"] == 7, checked
+
+
+def test_without_the_hosts_memory_only_the_copy_can_prove_a_change(anna: Anna) -> None:
+    test_what_changes_during_the_backup_is_no_damage(anna)
+    for path in (anna.state / "changes").rglob("*.json"):
+        path.unlink()
+    (checked,) = anna.verify()["verifications"]
+    assert checked["outcome"] == "damaged"
+    problems = {Path(m["path"]).name: m["problem"] for m in checked["mismatches"]}
+    assert problems["vanishes"] == "missing"
+    assert "grows" not in problems
+    assert "content differs" in problems["same-size"]
