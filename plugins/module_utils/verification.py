@@ -196,8 +196,8 @@ def _ensure_space(scratch, footer):
 
 
 _NO_ROOM = (
-    "{0} has {1} MiB free, restoring needs {2} MiB. Nothing was restored or judged. Free space there, or set scratch_dir "
-    "to a directory on a larger filesystem"
+    "{0} has {1} MiB free, restoring needs {2} MiB. Nothing was restored or judged. Free space there, or set "
+    "scratch_dir to a directory on a larger filesystem"
 )
 
 

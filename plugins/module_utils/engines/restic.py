@@ -25,7 +25,7 @@ _EXPLANATIONS = {
         "another process holds the repository. Look for a backup, check or prune that runs, also on other hosts"
     ),
     "repository_damaged": (
-        "the repository is damaged. Change nothing in it, save a copy of it, then follow restic's guide to troubleshooting"
+        "the repository is damaged. Change nothing in it, save a copy, then follow restic's guide to troubleshooting"
     ),
     "wrong_password": (
         "the repository does not open with this password. "

@@ -65,7 +65,7 @@ class FilesSource:
         )
 
     def _own_excludes(self, state, always_excluded):
-        own = [os.fsencode(state.directory)] + list(always_excluded)
+        own = [os.fsencode(state.directory), *always_excluded]
         own = sorted({path for entry in own for path in (entry, os.path.realpath(entry))})
         return [*map(literal, own), *(_KERNEL if b"/" in self._paths else ())]
 

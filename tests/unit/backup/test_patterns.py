@@ -19,7 +19,8 @@ NASTY_TREE = (
     b"a/b/c/d.txt", b"a/b/c.txt", b"a/x/c/d.txt", b"logs/app.log", b"log/x", b"deep/er/log/y", b"catalog/z", b"logs2/z",
     b"sp ace/new\nline", b"st*r/file", b"st*r2/file", b"[set]/file", b"back\\slash/file", b"\xe9t\xe9.txt",
     "été.txt".encode(), "日本/語.txt".encode(), b"\xff\xfe/raw", b"node_modules/m/index.js", b"x/node_modules/n",
-    b"foo.bak", b"dir.bak/inner", b"!bang", b"-dash", b".hidden/.h", b"~tilde", b"a/b/node/keep.txt", b"#hash", b"$HOME",
+    b"foo.bak", b"dir.bak/inner", b"!bang", b"-dash", b".hidden/.h", b"~tilde", b"a/b/node/keep.txt",
+    b"#hash", b"$HOME",
     b"b/c", b"aa/b/c", b"q/a/b/c", b"{brace}/f", b"]/f", b"a-b/f", b"^caret/f",
 )  # fmt: skip
 
@@ -28,7 +29,8 @@ PATTERNS = (
     ["a/**"], ["**"], ["*"], ["/"], ["[a-c]"], ["[^a-z]*"], ["[xyz]"], ["[é]té.txt"], ["*é*"], ["?t?.txt"],
     ["??.txt"], ["*??.txt"], ["日?"], ["日*/*"], ["st\\*r"], ["\\[set\\]"], ["node_modules/"], ["./b/c"], ["a//b"],
     ["a/../b"], ["\\!bang"], ["-dash"], [".*"], ["~*"], ["*.txt", "!d.txt"], ["*.txt", "!d.txt", "a/x"], ["a", "!a/b"],
-    ["new\nline"], ["sp ace/*"], ["back\\\\slash"], ["$HOME"], ["#hash"], ["{brace}"], ["a-b"], ["[a\\-]*"], ["\\^caret"],
+    ["new\nline"], ["sp ace/*"], ["back\\\\slash"], ["$HOME"], ["#hash"], ["{brace}"], ["a-b"], ["[a\\-]*"],
+    ["\\^caret"],
     ["[\\^]caret"], ["SOURCE/a"], ["SOURCE/*/b"], ["SOURCE/**/c"], ["SOURCE"], ["SOURCE/a/", "!SOURCE/a/b"], ["/*/*"],
 )  # fmt: skip
 

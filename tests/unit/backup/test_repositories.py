@@ -1,0 +1,164 @@
+"""Repositories behind a network, and filesystems that are full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cast import Anna
+from .test_backup import wait_for
+
+ROOT = os.geteuid() == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def server(argv: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: answers(port))
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def rest_server(anna: Anna, *options: str) -> Iterator[None]:
+    """Serves her repository over HTTP, with a user and a password."""
+    if not shutil.which("rclone"):
+        pytest.skip("rclone is not installed")
+    port = free_port()
+    argv = ["rclone", "serve", "restic", "--addr", f"127.0.0.1:{port}", "--user", "anna", "--pass", "s3cr3t/w0rd"]
+    with server([*argv, *options, anna.repository], port):
+        anna.repository = f"rest:http://anna:s3cr3t%2Fw0rd@127.0.0.1:{port}/"
+        yield
+
+
+def test_rest(anna: Anna) -> None:
+    anna.write("a")
+    with rest_server(anna):
+        result = anna.back_up()
+        assert not result.get("failed"), result
+        checked = anna.verify()
+        assert checked["verifications"][0]["outcome"] == "ok"
+        for text in (str(result), str(checked), str(list(anna.state.rglob("*.json")))):
+            assert "s3cr3t" not in text
+        anna.repository = anna.repository.replace("s3cr3t", "guessed")
+        refused = anna.back_up(timeout_s=20)
+        assert refused["backup"]["reason"] == "repository_unavailable", refused
+        assert "guessed" not in str(refused)
+
+
+def test_a_missing_repository_behind_rest_is_made(anna: Anna) -> None:
+    anna.write("a")
+    shutil.rmtree(anna.repository)
+    with rest_server(anna):
+        result = anna.back_up()
+        assert "a new repository was made" in result["backup"]["warnings"][0], result
+
+
+def test_append_only(anna: Anna) -> None:
+    """Backup and verification work; removal is refused, and an incomplete snapshot stays incomplete."""
+    anna.write("a")
+    with rest_server(anna, "--append-only"):
+        assert not anna.back_up().get("failed")
+        anna.write("a", "changed")
+        good = anna.back_up()["backup"]["snapshot"]
+        assert anna.verify()["verifications"][0]["outcome"] == "ok"
+        shim = anna.bin / "restic"
+        shim.unlink()
+        # The engine meets a file that it cannot read, although the manifest could.
+        error = '{"message_type":"error","error":{"Op":"open","Err":13},"item":"/data/a"}'
+        shim.write_text(
+            f"#!/bin/sh\n{anna.restic_binary} \"$@\" || exit\ncase $1 in backup) echo '{error}' >&2; exit 3;; esac\n"
+        )
+        shim.chmod(0o755)
+        result = anna.back_up()
+        assert result["backup"]["reason"] == "source_unreadable", result
+        assert "/data/a" in result["msg"]
+        shim.unlink()
+        shim.symlink_to(anna.restic_binary)
+        assert [s["id"] for s in anna.snapshots() if s["complete"]][-1] == good
+        assert anna.verify()["verifications"][0]["snapshot"] == good
+        pruned = anna.prune(keep_last=1, timeout_s=20)
+        assert pruned["failed"]
+        assert pruned["prune"]["reason"] in ("repository_unavailable", "timeout"), pruned
+
+
+@pytest.mark.skipif(not ROOT or not Path("/usr/sbin/sshd").exists(), reason="needs root and sshd")
+def test_sftp(anna: Anna) -> None:
+    anna.write("a")
+    keys = anna.root / "ssh"
+    keys.mkdir(mode=0o700)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)], check=True)
+    port = free_port()
+    config = keys / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\nPidFile none\n"
+        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n"
+    )
+    known = (keys / "host.pub").read_text().split()
+    (keys / "known").write_text(f"[127.0.0.1]:{port} {known[0]} {known[1]}\n")
+    (anna.bin / "ssh").write_text(
+        f'#!/bin/sh\nexec /usr/bin/ssh -F none -p {port} -i {keys}/user -o UserKnownHostsFile={keys}/known "$@"\n'
+    )
+    (anna.bin / "ssh").chmod(0o755)
+    Path("/run/sshd").mkdir(exist_ok=True)
+    local = anna.repository
+    with server(["/usr/sbin/sshd", "-D", "-f", str(config)], port):
+        anna.repository = f"sftp:root@127.0.0.1:{local}"
+        assert not anna.back_up().get("failed")
+        assert anna.verify()["verifications"][0]["outcome"] == "ok"
+    gone = anna.back_up()
+    assert gone["backup"]["reason"] == "repository_unavailable", gone
+
+
+@contextlib.contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@pytest.mark.skipif(not ROOT, reason="mounts a filesystem")
+def test_no_room_to_restore_is_unknown(anna: Anna) -> None:
+    anna.write("a")
+    anna.back_up()
+    with small_disk(anna.root / "small", "1m") as disk:
+        (checked,) = anna.verify(scratch_dir=str(disk))["verifications"]
+        assert (checked["outcome"], checked["reason"], checked["level"]) == ("unknown", "no_space", "read"), checked
+        assert not list(disk.iterdir())
+
+
+@pytest.mark.skipif(not ROOT, reason="mounts a filesystem")
+def test_a_full_repository(anna: Anna) -> None:
+    anna.write("a", os.urandom(8_000_000))
+    with small_disk(anna.root / "small", "3m") as disk:
+        shutil.copytree(anna.repository, disk / "repository")
+        anna.repository = str(disk / "repository")
+        result = anna.back_up(timeout_s=60)
+        assert result["backup"]["reason"] == "no_space", result
+        assert anna.snapshots() == []
