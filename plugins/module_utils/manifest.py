@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -127,9 +128,7 @@ def header_and_footer(path):
 
 def entries(path):
     """The entries of a manifest, one after the other."""
-    records = _records(path)
-    next(records)
-    for record in records:
+    for record in itertools.islice(_records(path), 1, None):
         if not record.get("end"):
             yield record
 

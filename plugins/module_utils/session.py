@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 from .engines.base import BackupError
@@ -152,7 +151,11 @@ def _fail(session, name, record, failure):
     session.module.fail_json(msg=session.redact(failure.message), **{name: record})
 
 
+def _leave(_number, _frame):
+    raise SystemExit(143)
+
+
 def start(module):
     """The session of a module; from here on a polite kill runs the clean-up, too."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _leave)
     return Session(module)

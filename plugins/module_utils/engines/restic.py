@@ -147,7 +147,9 @@ class Restic(Engine):
         """Without a lock and with a short limit: what does not answer cannot be reached."""
         said = self._once([*argv, "--no-lock"], limit_s=OPEN_LIMIT_S)
         if said.rc is None:
-            raise self.failure(doing, said, "repository_unavailable")
+            # 0.18 waits for an S3 bucket that is not there as if it might come.
+            missing = words.reason_of(1, said.out + said.err) == "repository_missing"
+            raise self.failure(doing, said, "repository_missing" if missing else "repository_unavailable")
         if said.rc != 0:
             raise self.failure(doing, said)
         return said.out

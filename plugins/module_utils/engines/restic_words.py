@@ -15,9 +15,9 @@ OLDEST = (0, 14, 0)
 
 _VERSION = re.compile(r"restic (\d+)\.(\d+)\.(\d+)")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
-_GONE = re.compile(
-    r"no such file|does not exist|not exist|404|nosuchkey|nosuchbucket|key does not exist|bucket does not exist"
-)
+_GONE = re.compile(r"no such file|not exist|nosuchkey|nosuchbucket")
+_NOISE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_DELAY = re.compile(r"[\d.]+m?s\b")
 
 # First match wins. The order matters: restic wraps one cause in the words of another.
 _MEANINGS = (
@@ -29,7 +29,7 @@ _MEANINGS = (
         (
             *("connection refused", "connection reset", "no such host", "network is unreachable", "no route to host"),
             *("i/o timeout", "unable to start the sftp session", "ssh: ", "tls: ", "x509: ", "server misbehaving"),
-            *("temporary failure in name resolution", "unexpected http response", "http response: 5", "40[137] "),
+            *("temporary failure in name resolution", "unexpected http response", "http response: 5"),
             *("forbidden", "unauthorized", "access ?denied", "signaturedoesnotmatch", "invalidaccesskeyid"),
             *("connection timed out", "context deadline exceeded"),
         ),
@@ -65,22 +65,22 @@ def reason_of(rc, text):
     if rc in _EXIT_CODES:
         return _EXIT_CODES[rc]
     words = text.lower()
-    if "unable to open config file" in words and _GONE.search(words):
+    found = next((reason for reason, patterns in _MEANINGS if re.search("|".join(patterns), words)), "engine_failed")
+    # Only a clear word that it is not there may lead to a new repository; a server that does not answer says none.
+    if found != "repository_unavailable" and "unable to open config file" in words and _GONE.search(words):
         return "repository_missing"
-    for reason, patterns in _MEANINGS:
-        if re.search("|".join(patterns), words):
-            return reason
-    return "engine_failed"
+    return found
 
 
 def last_words(text, limit=600):
     """The end of what the engine said, in one line, without progress and JSON that is no message."""
-    lines = []
-    for line in text.splitlines():
+    lines = {}
+    for line in _NOISE.sub("", text).splitlines():
         plain = " ".join(_message(line.strip()).split())
-        if plain and plain not in lines[-1:]:
-            lines.append(plain)
-    joined = " | ".join(lines)
+        if plain:
+            # The same complaint before each retry is one complaint.
+            lines[_DELAY.sub("", plain)] = plain
+    joined = " | ".join(lines.values())
     return joined if len(joined) <= limit else "… " + joined[-limit:]
 
 
