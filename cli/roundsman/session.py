@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import secrets
 import shlex
@@ -18,10 +19,12 @@ from . import delivery, ledger, times
 from .alerting import Routing
 from .config import Settings
 from .runner import Execution, Job
-from .store import Store, alerts, outbox, runs
+from .store import Store, StoreError, alerts, outbox, runs
 from .views.report import Report, report
 
 POLL_S = 0.5
+CANCEL_S = 30
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NO_HOSTS = "leaves us with no hosts to target"  # ansible.cli's words
 
 
@@ -64,7 +67,9 @@ class Session:
         self._sweep_work_dirs()
 
     def deliver(self) -> None:
-        delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+        """Deliver what is due; a person who is tired of waiting for retries leaves them to the next command."""
+        with contextlib.suppress(KeyboardInterrupt):
+            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -79,7 +84,13 @@ class Session:
             execution = Execution(job, progress.event)
             with _cancelled_by_signals(execution.cancel) as cancelled:
                 execution.start()
-                self._watch(run_id, execution, progress)
+                try:
+                    self._watch(run_id, execution, progress)
+                except BaseException:
+                    # Whatever is wrong here, Ansible must not go on with nobody to watch it.
+                    execution.cancel()
+                    execution.wait(CANCEL_S)
+                    raise
             self._conclude(run_id, execution, cancelled=cancelled.is_set())
         self.catch_up()
         if not job.check:
@@ -117,9 +128,14 @@ class Session:
         over = False
         while not over:
             over = execution.wait(POLL_S)
-            progress.entries(ledger.ingest(self.store, path, times.now(), self.routing))
-            if not over:
-                delivery.deliver_due(self.store, self._targets, times.now(), rng)
+            try:
+                progress.entries(ledger.ingest(self.store, path, times.now(), self.routing))
+                if not over:
+                    delivery.deliver_due(self.store, self._targets, times.now(), rng)
+            except StoreError:
+                # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
+                if over:
+                    raise
 
     def _conclude(self, run_id: str, execution: Execution, *, cancelled: bool) -> None:
         with self.store.write() as tx:
@@ -157,7 +173,7 @@ def _cancelled_by_signals(cancel: Callable[[], None]) -> Iterator[threading.Even
         cancelled.set()
         cancel()
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield cancelled
     finally:

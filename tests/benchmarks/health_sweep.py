@@ -95,7 +95,7 @@ def raw_ssh(fleet: Fleet) -> None:
     request = json.dumps({"parameters": parameters, "offer": health.OFFER}).encode()
     payload = b"%d %d\n" % (len(health.CODE), len(request)) + health.CODE + request
     control = [
-        "-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", f"ControlPath={fleet.dir}/raw-%h",
+        "-o", "ControlMaster=auto", "-o", "ControlPersist=900s", "-o", f"ControlPath={fleet.dir}/raw-%h",
         "-o", f"UserKnownHostsFile={fleet.known_hosts}", "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR",
     ]  # fmt: skip
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..exits import ExitCode
-from .common import Failure, config_option, console, json_option, one_of, opened, print_json
+from .common import (
+    Failure,
+    config_option,
+    console,
+    hosts_meant,
+    inventory_option,
+    json_option,
+    limit_option,
+    one_of,
+    opened,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from ..alerts.model import HumanEvent
@@ -19,18 +30,26 @@ def alerts() -> None:
 
 @alerts.command("list")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones, too.")
+@limit_option
+@inventory_option
 @json_option
 @config_option
-def list_(everything: bool, as_json: bool, config: str | None) -> None:
+def list_(
+    everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
+) -> None:
     """List open alerts, worst first."""
     from ..alerts.model import AlertState  # noqa: PLC0415
     from ..store import alerts as records  # noqa: PLC0415
     from ..store import outbox  # noqa: PLC0415
     from ..views.draw import draw_alerts  # noqa: PLC0415
 
-    with opened(config) as session, session.store.read() as tx:
-        states = [AlertState.from_dict(state) for state in records.listed(tx, resolved=everything)]
-        waiting = outbox.waiting(tx)
+    with opened(config) as session:
+        hosts = hosts_meant(session.settings, inventories, limit)
+        with session.store.read() as tx:
+            states = [AlertState.from_dict(state) for state in records.listed(tx, resolved=everything)]
+            waiting = outbox.waiting(tx)
+    if hosts is not None:
+        states = [state for state in states if state.host in hosts]
     states.sort(key=lambda state: (not state.is_open, -state.severity.rank, state.host, state.check))
     if as_json:
         print_json([state.to_dict() for state in states])

@@ -5,7 +5,18 @@ from typing import Any
 
 import click
 
-from .common import config_option, console, json_option, limit_option, opened, print_json, run_options, run_playbook
+from .common import (
+    config_option,
+    console,
+    hosts_meant,
+    inventory_option,
+    json_option,
+    limit_option,
+    opened,
+    print_json,
+    run_options,
+    run_playbook,
+)
 
 
 @click.group()
@@ -62,16 +73,18 @@ def restore(
 @backup.command("list")
 @click.option("--all", "everything", is_flag=True, help="Every snapshot, not only the newest of each source.")
 @limit_option
+@inventory_option
 @json_option
 @config_option
-def list_(everything: bool, limit: str | None, as_json: bool, config: str | None) -> None:
+def list_(
+    everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
+) -> None:
     """List the snapshots that are known, and the evidence for each."""
     from ..store import snapshots  # noqa: PLC0415
     from ..views.draw import draw_snapshots  # noqa: PLC0415
-    from .common import hosts_meant  # noqa: PLC0415
 
     with opened(config) as session:
-        hosts = hosts_meant(session.settings, limit)
+        hosts = hosts_meant(session.settings, inventories, limit)
         with session.store.read() as tx:
             found = snapshots.held(tx, hosts)
     if not everything:

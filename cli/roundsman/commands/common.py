@@ -137,13 +137,13 @@ def one_of(found: Sequence[Mapping[str, Any]], kind: str, text: str, id_key: str
 
 
 
-def hosts_meant(settings: Settings, limit: str | None) -> list[str] | None:
-    """The hosts that a pattern means in the configured inventory; None for all that are known."""
+def hosts_meant(settings: Settings, inventories: tuple[str, ...], limit: str | None) -> list[str] | None:
+    """The hosts that a pattern means in the inventory; None, without a pattern, for all that are known."""
     if limit is None:
         return None
     from ..runner import InventoryError, inventory_of  # noqa: PLC0415
 
     try:
-        return list(inventory_of(settings.inventories, limit))
+        return list(inventory_of(inventories or settings.inventories, limit))
     except InventoryError as error:
         raise Failure(str(error), ExitCode.USAGE) from None

@@ -2,7 +2,18 @@ from __future__ import annotations
 
 import click
 
-from .common import config_option, console, json_option, one_of, opened, print_json, show
+from .common import (
+    config_option,
+    console,
+    hosts_meant,
+    inventory_option,
+    json_option,
+    limit_option,
+    one_of,
+    opened,
+    print_json,
+    show,
+)
 
 
 @click.group()
@@ -12,15 +23,23 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("-n", "--number", default=20, show_default=True, help="How many.")
+@limit_option
+@inventory_option
 @json_option
 @config_option
-def list_(number: int, as_json: bool, config: str | None) -> None:
+def list_(
+    number: int, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
+) -> None:
     """List the newest runs."""
     from ..store import runs as records  # noqa: PLC0415
     from ..views.draw import draw_runs  # noqa: PLC0415
 
-    with opened(config) as session, session.store.read() as tx:
-        found = records.newest(tx, number)
+    with opened(config) as session:
+        hosts = hosts_meant(session.settings, inventories, limit)
+        with session.store.read() as tx:
+            found = records.newest(tx, number)
+    if hosts is not None:
+        found = [run for run in found if not set(hosts).isdisjoint(run["hosts"])]
     if as_json:
         print_json(found)
     else:

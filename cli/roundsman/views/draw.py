@@ -36,6 +36,7 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
         return
     if report.run["check_mode"]:
         console.print("[dim]check mode: nothing was changed, and no alert follows from this run[/]")
+        details = True
     shown = [host for host in report.hosts if details or host.status != "OK"]
     if shown:
         drawn = table("host", "status", "since", "what", "next")
@@ -90,7 +91,12 @@ def _good_backups(host: HostReport) -> list[str]:
         for one in host.verifications
         if one["outcome"] == "ok"
     ]
-    return made + proven
+    planned = [
+        f"backup of {one['source']}: would save {one['files']} files, {size(one['total_bytes'])}"
+        for one in host.backups
+        if not one.get("snapshot") and not one.get("reason")
+    ]
+    return made + planned + proven
 
 
 def summary_line(report: Report) -> str:

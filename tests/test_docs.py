@@ -1,0 +1,98 @@
+"""What the documentation says exists, and what exists is documented."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from roundsman.__main__ import EXIT_CODES, cli
+from roundsman.config import Alerts, Receiver, Settings, Webhook
+from roundsman.exits import ExitCode
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
+ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
+
+
+def commands(group: click.Group, prefix: str = "roundsman") -> Iterator[tuple[str, click.Command]]:
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield f"{prefix} {name}", command
+            if isinstance(command, click.Group):
+                yield from commands(command, f"{prefix} {name}")
+
+
+def test_the_readme_names_every_command() -> None:
+    listed = re.findall(r"^\| `(roundsman [^`]+)` \|", README, re.MULTILINE)
+    documented: set[str] = set()
+    for line in listed:
+        words = line.split(" [")[0].split()
+        *front, last = words
+        documented |= {" ".join([*front, one]) for one in last.replace("\\", "").split("|")}
+    leaves = {name for name, command in commands(cli) if not isinstance(command, click.Group)}
+    assert documented == leaves
+
+
+def test_every_command_and_option_explains_itself() -> None:
+    for name, command in commands(cli):
+        assert command.help, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, f"{name} {option.opts}"
+
+
+def test_exit_codes_are_the_same_everywhere() -> None:
+    in_help = {int(number) for number in re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)}
+    in_readme = {int(number) for number in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert in_help == in_readme == {int(code) for code in ExitCode}
+
+
+@pytest.mark.parametrize(
+    ("model", "prefix"),
+    [(Settings, ""), (Alerts, "alerts."), (Receiver, ""), (Webhook, "")],
+    ids=str,
+)
+def test_every_setting_is_documented(model: type[BaseModel], prefix: str) -> None:
+    for name, field in model.model_fields.items():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        assert nested or f"`{prefix}{name}" in CONFIGURATION, f"{prefix}{name}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_readme_of_a_role_lists_its_variables(role: str) -> None:
+    folder = ROOT / "roles" / role
+    options = yaml.safe_load((folder / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((folder / "defaults/main.yml").read_text()) or {}
+    listed = set(re.findall(r"^\| `(roundsman_\w+)`", (folder / "README.md").read_text(), re.MULTILINE))
+    assert listed == set(options)
+    assert set(defaults) <= set(options)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("roles/*/README.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_help_is_quick_because_it_imports_little() -> None:
+    """No clock here: what would make it slow is not imported."""
+    heavy = {"ansible", "ansible_runner", "sqlalchemy", "alembic", "pydantic", "rich", "apprise", "httpx", "paramiko"}
+    script = (
+        "import sys; from roundsman.__main__ import main\ntry: main()\nexcept SystemExit: pass\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "Exit codes" in done.stdout
+    assert heavy.isdisjoint(done.stdout.split())
