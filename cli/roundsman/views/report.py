@@ -150,7 +150,8 @@ def next_step(host: str, result: CheckResult) -> str | None:
     remedy = result.evidence.get("remedy")
     if remedy:
         return str(remedy)
-    if "sudo" in result.message:
+    # A reason code comes from a module that ran; without one, becoming its user is what failed.
+    if "sudo" in result.message and not result.evidence.get("reason"):
         return f"roundsman doctor --become --limit {host}"
     command = NEXT_COMMAND.get(check_kind(result.check))
     return f"{command} --limit {host}" if command else None

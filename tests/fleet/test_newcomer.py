@@ -1,0 +1,54 @@
+"""README's first command on machines that have seen nothing of ours, from a clean clone, as root and as a plain user."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+def readme_commands() -> tuple[str, str]:
+    """The two set-up commands, as README prints them."""
+    section = (ROOT / "README.md").read_text().split("## Try it, and test it")[1].split("\n## ")[0]
+    first, second = re.findall(r"```\n(.+?)\n```", section, re.DOTALL)
+    return first, second
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    path = tmp_path / "roundsman"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(path)], check=True)
+    return path
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
+def test_root_makes_the_rounds(newcomer, clone: Path, release: str) -> None:
+    machine = newcomer(release)
+    machine.bring(clone, "/root/roundsman", owner="root")
+    assert machine.run("command -v restic", check=False).returncode != 0
+
+    done = machine.run(f"cd roundsman && {readme_commands()[0]}", check=False)
+
+    assert "backup of etc" in done.stdout, done.stdout
+    assert "restored, " in done.stdout
+    assert "1 backups made · 1 restored and compared" in done.stdout
+    # The health of a machine that runs no systemd of its own is what it is; what must not be is a failure to look.
+    assert done.returncode in (0, 1, 2), done.stdout
+    assert "UNKNOWN" not in done.stdout
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
+def test_a_plain_user_gets_health_and_is_told_what_to_install(newcomer, clone: Path, release: str) -> None:
+    machine = newcomer(release)
+    machine.bring(clone, "/home/anna/roundsman", owner="anna")
+
+    done = machine.run(f"cd roundsman && {readme_commands()[0]}", user="anna", check=False)
+
+    assert "memory" in done.stdout
+    assert re.search(r"restic is not installed.*sudo apt-get install restic", done.stdout, re.DOTALL), done.stdout
+    assert done.returncode == 2
