@@ -75,6 +75,18 @@ def new_run_id(now: datetime) -> str:
     return now.strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
 
 
+def is_handled(task) -> bool:
+    """Whether the playbook itself says what becomes of this failure: it is ignored, or its block has a rescue."""
+    if task.ignore_errors is True:
+        return True
+    inner, outer = task, task._parent
+    while outer is not None:
+        if getattr(outer, "rescue", None) and any(one._uuid == inner._uuid for one in outer.block):
+            return True
+        inner, outer = outer, outer._parent
+    return False
+
+
 class CallbackModule(CallbackBase):
     """Writes a run's ledger (docs/records.md)."""
 
@@ -157,7 +169,7 @@ class CallbackModule(CallbackBase):
             if values.get("skipped"):
                 return
             self._append(kind, {**fields, "data": {key: values[key] for key in keys if key in values}})
-        elif not ok and result.task.ignore_errors is not True:
+        elif not ok and not is_handled(result.task):
             self._append("failed", {**fields, "data": {"task": result.task.get_name(), "action": action}})
 
     def _append(self, kind: str, fields: dict) -> None:

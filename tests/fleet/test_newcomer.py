@@ -1,4 +1,4 @@
-"""README's first command on machines that have seen nothing of ours, from a clean clone, as root and as a plain user."""
+"""README's first command, from a clean clone on machines that have seen nothing of ours, as root and as a user."""
 
 from __future__ import annotations
 

@@ -6,13 +6,14 @@ Her modules run as Ansible runs them: one process, arguments on stdin, one JSON 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,19 @@ class Anna:
             check=True,
         )
         return said.stdout.decode(errors="surrogateescape")
+
+    @contextlib.contextmanager
+    def engine_behind(self, script: str) -> Iterator[None]:
+        """Her modules meet a shell script first, which finds the real engine in $RESTIC."""
+        path = self.bin / "restic"
+        path.unlink()
+        path.write_text(f"#!/bin/sh\nRESTIC={self.restic_binary}\n{script}\n")
+        path.chmod(0o755)
+        try:
+            yield
+        finally:
+            path.unlink()
+            path.symlink_to(self.restic_binary)
 
     def with_repository(self) -> Anna:
         """Her repository is there before her first backup, and opens quickly."""

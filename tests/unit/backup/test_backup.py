@@ -110,12 +110,9 @@ def test_unreachable_repository(anna: Anna) -> None:
     assert result["backup"]["repository"] == "rest:http://127.0.0.1:9/anna"
 
 
-def test_engine_missing(anna: Anna, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = anna.bin / "restic"
-    broken.unlink()
-    broken.write_text("#!/bin/sh\necho restic 0.9.6 compiled with go\n")
-    broken.chmod(0o755)
-    result = anna.back_up()
+def test_an_engine_that_is_too_old(anna: Anna) -> None:
+    with anna.engine_behind("echo restic 0.9.6 compiled with go"):
+        result = anna.back_up()
     assert reason_of(result) == "engine_missing"
     assert "0.14 or newer is needed" in result["msg"]
 
@@ -254,13 +251,9 @@ def test_the_hosts_own_lock(anna: Anna) -> None:
 
 def test_timeout_stops_the_engine(anna: Anna) -> None:
     anna.write("a")
-    slow = anna.bin / "restic"
-    real = anna.restic_binary
-    slow.unlink()
-    slow.write_text(f'#!/bin/sh\ncase "$1" in backup) sleep 987;; *) exec {real} "$@";; esac\n')
-    slow.chmod(0o755)
     started = time.monotonic()
-    assert reason_of(anna.back_up(timeout_s=5)) == "timeout"
+    with anna.engine_behind('case "$1" in backup) sleep 987;; *) exec "$RESTIC" "$@";; esac'):
+        assert reason_of(anna.back_up(timeout_s=5)) == "timeout"
     assert time.monotonic() - started < 30
     assert "sleep 987" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
 
@@ -282,3 +275,14 @@ def test_secrets_stay_out_of_argv(anna: Anna, tmp_path: Path) -> None:
         assert secret not in out
     stored = subprocess.run(["grep", "-r", PASSWORD, str(anna.state)], check=False)
     assert stored.returncode == 1
+
+
+@pytest.mark.skipif(NOT_ROOT, reason="gives a directory away")
+def test_a_state_directory_of_someone_else_is_not_used(anna: Anna) -> None:
+    anna.write("a")
+    anna.state.mkdir()
+    os.chown(anna.state, 1234, 1234)
+    result = anna.back_up()
+    assert reason_of(result) == "unprivileged"
+    assert "belongs to another user" in result["msg"]
+    assert anna.snapshots() == []

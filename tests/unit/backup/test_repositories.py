@@ -84,19 +84,13 @@ def test_append_only(anna: Anna) -> None:
         anna.write("a", "changed")
         good = anna.back_up()["backup"]["snapshot"]
         assert anna.verify()["verifications"][0]["outcome"] == "ok"
-        shim = anna.bin / "restic"
-        shim.unlink()
         # The engine meets a file that it cannot read, although the manifest could.
         error = '{"message_type":"error","error":{"Op":"open","Err":13},"item":"/data/a"}'
-        shim.write_text(
-            f"#!/bin/sh\n{anna.restic_binary} \"$@\" || exit\ncase $1 in backup) echo '{error}' >&2; exit 3;; esac\n"
-        )
-        shim.chmod(0o755)
-        result = anna.back_up()
+        script = f'"$RESTIC" "$@" || exit\ncase $1 in backup) echo \'{error}\' >&2; exit 3;; esac'
+        with anna.engine_behind(script):
+            result = anna.back_up()
         assert result["backup"]["reason"] == "source_unreadable", result
         assert "/data/a" in result["msg"]
-        shim.unlink()
-        shim.symlink_to(anna.restic_binary)
         assert [s["id"] for s in anna.snapshots() if s["complete"]][-1] == good
         assert anna.verify()["verifications"][0]["snapshot"] == good
         pruned = anna.prune(keep_last=1, timeout_s=20)

@@ -1,0 +1,103 @@
+"""Plain ansible-playbook with one line of configuration keeps records that the command reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+
+def play(tmp_path: Path, *tasks: dict[str, Any], check: bool = False) -> tuple[list[dict[str, Any]], str]:
+    """The records of a play on this machine, and what Ansible printed."""
+    playbook = tmp_path / "site.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]))
+    config = tmp_path / "ansible.cfg"
+    config.write_text(
+        "[defaults]\ncallbacks_enabled = roundsman.fleet.ledger\n"
+        f"[callback_roundsman_ledger]\nledger_dir = {tmp_path}/state/ledger\n"
+    )
+    inventory = f"here ansible_connection=local ansible_python_interpreter={sys.executable}\n"
+    (tmp_path / "hosts").write_text(inventory)
+    done = subprocess.run(
+        [BIN / "ansible-playbook", "-i", "hosts", "site.yml", *(["--check"] if check else [])],
+        env={**os.environ, "ANSIBLE_CONFIG": str(config)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ledgers = list(tmp_path.glob("state/ledger/*.jsonl"))
+    records = [json.loads(line) for path in ledgers for line in path.read_bytes().splitlines()]
+    return records, done.stdout + done.stderr
+
+
+def failed(records: list[dict[str, Any]]) -> list[str]:
+    return [record["data"]["task"] for record in records if record["kind"] == "failed"]
+
+
+FAIL = {"name": "break", "ansible.builtin.fail": {"msg": "broken"}}
+SAY = {"name": "go on", "ansible.builtin.debug": {"msg": "on"}}
+HEALTH = {"name": "look", "roundsman.fleet.health": {"checks": [{"type": "load", "warn": "1000", "crit": "2000"}]}}
+
+
+def test_results_are_recorded_between_a_start_and_an_end(tmp_path: Path) -> None:
+    records, said = play(tmp_path, HEALTH, SAY)
+    assert [record["kind"] for record in records] == ["run_started", "health", "run_finished"], said
+    started, health, finished = records
+    assert started["data"]["hosts"] == ["here"]
+    assert (health["host"], health["ok"], health["data"]["worst"]) == ("here", True, "OK")
+    assert finished["data"]["stats"]["here"]["ok"] == 2
+    assert [record["seq"] for record in records] == [1, 2, 3]
+
+
+def test_the_command_reads_them(tmp_path: Path) -> None:
+    play(tmp_path, HEALTH)
+    (tmp_path / "roundsman.yml").write_text("state_dir: state\n")
+    done = subprocess.run(
+        [BIN / "roundsman", "runs", "list", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    (run,) = json.loads(done.stdout)
+    assert (run["command"], run["status"], run["hosts"]) == ("ansible-playbook", "finished", ["here"])
+
+
+def test_check_mode_is_marked(tmp_path: Path) -> None:
+    records, _ = play(tmp_path, HEALTH, check=True)
+    assert records[0]["data"]["check_mode"] is True
+
+
+def test_a_failed_task_is_recorded(tmp_path: Path) -> None:
+    records, _ = play(tmp_path, FAIL)
+    assert failed(records) == ["break"]
+
+
+@pytest.mark.parametrize(
+    "handled",
+    [
+        {**FAIL, "ignore_errors": True},
+        {"block": [FAIL], "rescue": [SAY]},
+        {"block": [{"block": [FAIL]}], "rescue": [SAY]},
+        {"block": [{"block": [FAIL], "always": [SAY]}], "rescue": [SAY]},
+    ],
+)
+def test_a_failure_that_the_playbook_handles_is_not(tmp_path: Path, handled: dict[str, Any]) -> None:
+    assert failed(play(tmp_path, handled)[0]) == []
+
+
+def test_a_rescue_that_fails_is(tmp_path: Path) -> None:
+    records, _ = play(tmp_path, {"block": [FAIL], "rescue": [{**FAIL, "name": "give up"}]})
+    assert failed(records) == ["give up"]
+
+
+def test_without_a_ledger_nothing_runs(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the directory should be")
+    touched = {"name": "touch", "ansible.builtin.file": {"path": str(tmp_path / "touched"), "state": "touch"}}
+    _, said = play(tmp_path, touched)
+    assert "nothing was run" in said
+    assert not (tmp_path / "touched").exists()
