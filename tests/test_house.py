@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from tests.pythons import real_python
 
 ROOT = Path(__file__).parents[1]
 CLI = ROOT / "cli" / "roundsman"
@@ -262,18 +263,6 @@ def test_the_reader_of_the_floor(code: str, old_enough: bool) -> None:
     assert (list(newer_than_the_floor(ast.parse(code))) == []) is old_enough
 
 
-def host_python(version: str) -> str | None:
-    """A real Python of that version. pyenv's shims are there for versions that are not, so ask."""
-    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    candidates = [str(path) for path in pyenv] + [path for path in [shutil.which(f"python{version}")] if path]
-    for candidate in candidates:
-        command = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.stdout.strip() == version:
-            return candidate
-    return None
-
-
 COMPILE_AND_IMPORT = """
 import importlib, importlib.machinery, os, sys, types
 root, ansible, names = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -300,7 +289,7 @@ def test_everything_for_hosts_imports_on_a_real_python(version: str, tmp_path: P
     core = tuple(int(part) for part in metadata.version("ansible-core").split(".")[:2])
     if core >= (2, 20) and version == "3.8":
         pytest.skip("this ansible-core itself runs on hosts with Python 3.9 and newer only")
-    python = host_python(version)
+    python = real_python(version)
     if python is None:
         pytest.skip(f"no Python {version} on this machine: the floor was checked by syntax only")
     import ansible

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.pythons import real_python
+
 from .cast import PASSWORD, Anna
 
-OLDEST_PYTHON = Path("/root/.pyenv/versions/3.8.18/bin/python")
+OLDEST_PYTHON = real_python("3.8")
 ANSIBLE = Path(sys.executable).parent
 
 
@@ -120,7 +122,7 @@ def test_prepare_says_what_to_install(anna: Anna) -> None:
     assert "sudo apt-get install restic" in said.stdout + said.stderr, said.stdout
 
 
-@pytest.mark.skipif(not OLDEST_PYTHON.exists(), reason="no Python 3.8 here")
+@pytest.mark.skipif(OLDEST_PYTHON is None, reason="no Python 3.8 here")
 def test_on_the_oldest_python(anna: Anna) -> None:
     anna.write("caf\u00e9")
     for playbook in ("backup", "verify"):

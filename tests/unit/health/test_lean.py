@@ -1,7 +1,6 @@
 """The script that travels: under every Python at hand, with and without psutil, and what makes its way back."""
 
 import json
-import os
 import shutil
 import stat
 import subprocess
@@ -14,10 +13,10 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.roundsman.fleet.plugins.action import health as action
 from ansible_collections.roundsman.fleet.plugins.module_utils import psutil_copy
 
-PYENV = Path("/root/.pyenv/versions")
-PYTHONS = sorted(path for path in PYENV.glob("3.*/bin/python")) if os.access(PYENV, os.R_OK) else []
-NEW_ENOUGH = [path for path in PYTHONS if int(path.parts[-3].split(".")[1]) >= 8] or [Path(sys.executable)]
-TOO_OLD = [path for path in PYTHONS if int(path.parts[-3].split(".")[1]) < 8]
+from tests.pythons import real_python
+
+NEW_ENOUGH = [path for minor in range(8, 15) if (path := real_python(f"3.{minor}"))] or [sys.executable]
+TOO_OLD = [path for minor in (6, 7) if (path := real_python(f"3.{minor}"))]
 CHECKS = [
     {"type": "cpu", "sample": "50ms"},
     {"type": "load"},
@@ -42,7 +41,7 @@ def send(pythons, checks=None, archive=b"", noise="", **parameters):
     return {"rc": done.returncode, "stdout": done.stdout.decode(), "stderr": done.stderr.decode()}
 
 
-@pytest.mark.parametrize("python", NEW_ENOUGH, ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("python", NEW_ENOUGH, ids=str)
 def test_the_script_runs_under_every_supported_python(python):
     answer = action.parse(send([python]))
     assert [result["type"] for result in answer["checks"]] == [check["type"] for check in CHECKS]
@@ -148,7 +147,7 @@ def test_a_host_without_psutil_asks_for_it_once_and_keeps_it(home):
 
 
 @needs_bare
-@pytest.mark.parametrize("python", NEW_ENOUGH, ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("python", NEW_ENOUGH, ids=str)
 def test_the_copy_works_under_every_supported_python(home, python):
     state, _wanted, works = carry(home, action.pack_psutil(), action.OFFER, python)
     assert works, state
