@@ -61,6 +61,12 @@ def main() -> None:
         error.show()
         # click would say 2, which here means critical findings.
         sys.exit(ExitCode.USAGE if isinstance(error, click.UsageError) else error.exit_code)
+    except Exception:  # noqa: BLE001 - Python's own exit code would say "warnings"
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+        click.echo("Error: a fault in Roundsman itself; nothing recorded is lost. Please report the above.", err=True)
+        sys.exit(ExitCode.RUN_FAILED)
 
 
 if __name__ == "__main__":

@@ -64,13 +64,11 @@ def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime, r
 
 
 def _post(tx: Transaction, effect: Notify, run: str | None, now: datetime, routing: Routing) -> None:
-    if routing.receiver is None:
-        return
-    for channel in routing.channels:
+    for channel in routing.channels or (outbox.UNROUTED,):
         outbox.add(
             tx,
             key=f"{effect.key}/{channel}",
-            receiver=routing.receiver,
+            receiver=routing.receiver or "",
             channel=channel,
             group_key=f"{effect.alert.host}/{run or 'person'}",
             run_id=run,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
+SQLITE = "sqlite:///"
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$")
 _SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
@@ -60,7 +61,7 @@ class Webhook(_Section):
 
     url: Secret
     headers: dict[str, Secret] = Field(default_factory=dict)
-    timeout: Duration = timedelta(seconds=10)
+    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(seconds=60))
 
 
 class Receiver(_Section):
@@ -110,7 +111,7 @@ class Settings(_Section):
 
     inventory: list[str] = Field(default_factory=list)
     state_dir: Path = Field(default_factory=default_state_dir)
-    store: str | None = None
+    store: str | None = Field(default=None, pattern="^sqlite:///.")
     forks: int = Field(default=20, ge=1, le=500)
     connect_timeout: Duration = timedelta(seconds=10)
     pass_environment: list[str] = Field(default_factory=list)
@@ -193,6 +194,8 @@ def _with_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
             item if not isinstance(item, str) or "," in item else str(base / Path(item).expanduser())
             for item in settings["inventory"]
         ]
+    if str(settings.get("store", "")).startswith(SQLITE):
+        settings["store"] = SQLITE + str(base / Path(settings["store"].removeprefix(SQLITE)).expanduser())
     if isinstance(settings.get("state_dir"), str):
         settings["state_dir"] = base / Path(settings["state_dir"]).expanduser()
     return settings

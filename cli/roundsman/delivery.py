@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from . import times
 from .alerts.grouping import Notice, group
 from .alerts.model import Notify
 from .config import Receiver, Settings
-from .notify.channel import Channel, Outcome, Target
+from .notify.channel import Target
 from .notify.message import Message, compose
 from .notify.open import open_channel, validate
 from .notify.retry import next_attempt
@@ -41,20 +41,34 @@ def faults(settings: Settings) -> list[str]:
     return [f"{name}: {fault}" for name, target in named if (fault := validate(target))]
 
 
-def deliver_due(store: Store, known: Mapping[str, Target], now: datetime, rng: random.Random) -> int:
-    """Send every message that is due, once each. Returns how many attempts were made."""
+def deliver_due(
+    store: Store,
+    known: Mapping[str, Target],
+    rng: random.Random,
+    clock: Callable[[], datetime] = times.now,
+    over: Callable[[], bool] = lambda: False,
+) -> int:
+    """Send every message that is due, once each, until `over`. Returns how many attempts were made.
+
+    A channel that fails is left alone for the rest of this turn: the next message would only wait as long again.
+    """
     attempts = 0
-    while True:
+    channels = set(known)
+    while channels and not over():
         with store.write() as tx:
-            message = outbox.claim(tx, now, LEASE)
+            message = outbox.claim(tx, clock(), LEASE, channels)
         if not message:
-            return attempts
-        outcome = _send(message, known)
-        attempts += 1
+            break
         first = message[0]
+        outcome = open_channel(known[first["channel"]]).send(_compose(message))
+        attempts += 1
+        now = clock()
         retry_at = next_attempt(first["attempts"] + 1, times.moment(first["created_at"]), now, outcome, rng)
         with store.write() as tx:
             outbox.settle(tx, message, now=now, ok=outcome.ok, detail=outcome.detail, retry_at=retry_at)
+        if not outcome.ok and not outcome.permanent:
+            channels.discard(first["channel"])
+    return attempts
 
 
 def deliver_for(store: Store, known: Mapping[str, Target], limit: timedelta) -> None:
@@ -62,21 +76,12 @@ def deliver_for(store: Store, known: Mapping[str, Target], limit: timedelta) -> 
     rng = random.Random()  # noqa: S311 - jitter, not a secret
     end = times.now() + limit
     while True:
-        deliver_due(store, known, times.now(), rng)
+        deliver_due(store, known, rng, over=lambda: times.now() >= end)
         with store.read() as tx:
-            pending = [times.moment(row["due_at"]) for row in outbox.waiting(tx) if row["status"] == "pending"]
-        if not pending or min(pending) > end:
+            waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending" and row["channel"] in known]
+        if not waiting or times.now() >= end or min(times.moment(row["due_at"]) for row in waiting) > end:
             return
         time.sleep(PAUSE_S)
-
-
-def _send(message: Sequence[Mapping[str, Any]], known: Mapping[str, Target]) -> Outcome:
-    target = known.get(message[0]["channel"])
-    if target is None:
-        return Outcome(ok=False, permanent=True, detail="this receiver is no longer in roundsman.yml")
-    composed = _compose(message)
-    channel: Channel = open_channel(target)
-    return channel.send(composed)
 
 
 def _compose(message: Sequence[Mapping[str, Any]]) -> Message:

@@ -5,6 +5,7 @@ A record, what follows from it, and the position after it commit together. The f
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -56,10 +57,12 @@ def is_alive(ledger_dir: Path, run_id: str) -> bool:
 def catch_up(store: Store, ledger_dir: Path, now: datetime, routing: Routing) -> list[Entry]:
     """Read all that runs have written since the last time, and close the runs of which nobody lives any more."""
     with store.read() as tx:
-        known = {row["id"] for row in runs.unfinished(tx)}
-    found = {path.stem for path in ledger_dir.glob("*.jsonl")} if ledger_dir.is_dir() else set()
+        read_to = {row["id"]: row["offset_bytes"] for row in runs.closed(tx)}
     read: list[Entry] = []
-    for run_id in sorted(found | known):
+    # Only runs with files here: those of another controller on the same store are for it to read and to close.
+    for run_id in _runs_in(ledger_dir):
+        if run_id in read_to and _size(ledger_dir / f"{run_id}.jsonl") <= read_to[run_id]:
+            continue
         # Asked before reading: whoever lives now may still write; whoever is dead has written all it could.
         alive = is_alive(ledger_dir, run_id)
         read += ingest(store, ledger_dir / f"{run_id}.jsonl", now, routing)
@@ -73,16 +76,15 @@ def ingest(store: Store, path: Path, now: datetime, routing: Routing) -> list[En
     read: list[Entry] = []
     while True:
         with store.write() as tx:
-            run = runs.get(tx, path.stem, locked=True)
-            if run is not None and run["closed"]:
-                break
+            run = runs.get(tx, path.stem)
             seq, start = (run["seq"], run["offset_bytes"]) if run else (0, 0)
             lines, end = _whole_lines(path, start)
             if not lines:
                 break
-            records = [record for line in lines if (record := _parse(line)) and record["seq"] > seq]
+            parsed = [record for line in lines if (record := _parse(line, path.stem))]
+            records = [record for record in parsed if record["seq"] > seq]
             for record in records:
-                _take(tx, record, now, routing)
+                _take_or_set_aside(tx, record, now, routing)
             runs.update(tx, path.stem, seq=records[-1]["seq"] if records else seq, offset_bytes=end)
         read += records
         if not records and run is None:
@@ -93,12 +95,14 @@ def ingest(store: Store, path: Path, now: datetime, routing: Routing) -> list[En
 def forget_read_ledgers(store: Store, ledger_dir: Path, now: datetime) -> None:
     """Delete ledgers that were read to their end long ago; the store holds all that they said."""
     for path in ledger_dir.glob("*.jsonl"):
-        if now.timestamp() - path.stat().st_mtime < KEEP_READ_LEDGERS.total_seconds():
-            continue
-        with store.read() as tx:
-            run = runs.get(tx, path.stem)
-        if run is not None and run["closed"]:
-            path.unlink(missing_ok=True)
+        # Another command may do the same at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            if now.timestamp() - path.stat().st_mtime < KEEP_READ_LEDGERS.total_seconds():
+                continue
+            with store.read() as tx:
+                run = runs.get(tx, path.stem)
+            if run is not None and run["closed"] and run["offset_bytes"] >= path.stat().st_size:
+                path.unlink()
 
 
 def _whole_lines(path: Path, start: int) -> tuple[list[bytes], int]:
@@ -109,7 +113,7 @@ def _whole_lines(path: Path, start: int) -> tuple[list[bytes], int]:
         with path.open("rb") as file:
             file.seek(start)
             for line in file:
-                if not line.endswith(b"\n") or len(lines) == RECORDS_PER_TRANSACTION:
+                if not line.endswith(b"\n") or len(lines) == RECORDS_PER_TRANSACTION or _is_newer(line):
                     break
                 lines.append(line)
                 end += len(line)
@@ -118,26 +122,80 @@ def _whole_lines(path: Path, start: int) -> tuple[list[bytes], int]:
     return lines, end
 
 
-def _parse(line: bytes) -> Entry | None:
-    """A record, or None for what a power loss may leave behind: blocks of zeros, halves of lines."""
+def _parse(line: bytes, run_id: str) -> Entry | None:
+    """A record, or None for what a power loss or a stray copy leaves: zeros, halves of lines, other runs' records."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=lambda _: None)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and record.get("v") == FORMAT_VERSION else None
+    if not isinstance(record, dict) or record.get("v") != FORMAT_VERSION or record.get("run") != run_id:
+        return None
+    whole = isinstance(record.get("seq"), int) and isinstance(record.get("kind"), str) and "time" in record
+    return _printable(record) if whole else None
+
+
+def _is_newer(line: bytes) -> bool:
+    """Whether a newer Roundsman wrote this: it is left for one that understands it."""
+    try:
+        version = json.loads(line)["v"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(version, int) and version > FORMAT_VERSION
+
+
+def _printable(value: Any) -> Any:
+    r"""The value without lone surrogates, which no database or message takes: they become text like `\udcff`."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {_printable(key): _printable(item) for key, item in value.items()}
+        case list():
+            return [_printable(item) for item in value]
+    return value
+
+
+def _runs_in(ledger_dir: Path) -> list[str]:
+    return sorted({path.stem for path in ledger_dir.glob("*") if path.suffix in (".jsonl", ".lock")})
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _take_or_set_aside(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> None:
+    """One record that cannot be understood must not keep all others from being read, for ever after."""
+    try:
+        with tx.begin_nested():
+            _take(tx, entry, now, routing)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        with tx.begin_nested():
+            said = f"record {entry['seq']} could not be understood and is only kept: {type(error).__name__}: {error}"
+            _registered(tx, entry)
+            runs.add_entry(tx, entry)
+            runs.update(tx, entry["run"], message=said)
+
+
+def _registered(tx: Transaction, entry: Entry) -> Mapping[str, Any]:
+    """The record's run; one that nobody registered is of plain ansible-playbook."""
+    run = runs.get(tx, entry["run"])
+    if run is None:
+        data = entry.get("data") or {}
+        runs.register(
+            tx, entry["run"], command="ansible-playbook", playbook=data.get("playbook", ""),
+            pattern=data.get("pattern", ""), check_mode=data.get("check_mode", False), started_at=entry["time"],
+        )  # fmt: skip
+        run = runs.get(tx, entry["run"])
+        assert run is not None  # noqa: S101
+    return run
 
 
 def _take(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> None:
     run_id, kind, data = entry["run"], entry["kind"], entry.get("data", {})
-    run = runs.get(tx, run_id)
-    if run is None:
-        # A plain ansible-playbook run: nobody registered it.
-        runs.register(
-            tx, run_id, command="ansible-playbook", playbook=data.get("playbook", ""), pattern=data.get("pattern", ""),
-            check_mode=data.get("check_mode", False), started_at=entry["time"],
-        )  # fmt: skip
-        run = runs.get(tx, run_id)
-        assert run is not None  # noqa: S101
+    run = _registered(tx, entry)
     if kind == "run_started":
         runs.update(tx, run_id, hosts=data["hosts"], playbook=data["playbook"], check_mode=data["check_mode"])
     elif kind == "run_finished":
@@ -161,14 +219,13 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
 
 
 def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime, routing: Routing) -> None:
-    if entry["kind"] == "run_finished":
-        hosts = list(entry["data"]["stats"])
-    else:
-        hosts = [entry["host"]] if entry.get("host") else []
-    for host in hosts:
+    host = entry.get("host")
+    if host is not None:
         states = states_of(tx, host)
-        events = [event for event in events_of(entry, states, run["playbook"]) if event.host == host]
-        measure(tx, states, events, now, routing)
+        measure(tx, states, events_of(entry, states, run["playbook"]), now, routing)
+        return
+    for event in events_of(entry, {}, run["playbook"]):
+        measure(tx, states_of(tx, event.host), [event], now, routing)
 
 
 def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
@@ -177,7 +234,8 @@ def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
         run = runs.get(tx, run_id)
         if run is None:
             # Not one whole line was written: the run died before it did anything.
-            (ledger_dir / f"{run_id}.jsonl").unlink(missing_ok=True)
+            if _size(ledger_dir / f"{run_id}.jsonl") == 0:
+                (ledger_dir / f"{run_id}.jsonl").unlink(missing_ok=True)
         elif not run["closed"]:
             if run["status"] == "running":
                 runs.update(

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shlex
 import shutil
+import stat
 import sys
 import threading
 from collections import deque
@@ -22,6 +23,8 @@ from typing import Any
 COLLECTION = "roundsman.fleet"
 LEDGER_CALLBACK = f"{COLLECTION}.ledger"
 LAST_LINES = 60
+# Warnings of Ansible after which hosts may be missing from a run.
+DOUBTS = ("nable to parse", "ailed to parse", "Could not match supplied host pattern")
 # The one template that everybody uses for this machine itself, and whose value is known without Ansible.
 OWN_PYTHON = "{{ ansible_playbook_python }}"
 
@@ -60,6 +63,7 @@ class Execution:
         self._on_event = on_event
         self._cancelled = threading.Event()
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self.doubts: list[str] = []
         self._thread = threading.Thread(target=self._run, name=f"run {job.run_id}", daemon=True)
         self.rc: int | None = None
         self.error: str | None = None
@@ -77,9 +81,11 @@ class Execution:
         return not self._thread.is_alive()
 
     @property
-    def last_lines(self) -> list[str]:
-        """The end of Ansible's own output, for a run that failed before it did anything."""
-        return [line for line in self._lines if line.strip()]
+    def last_words(self) -> list[str]:
+        """What Ansible said about its failure: from its first error on, else the end of its output."""
+        lines = [line for line in self._lines if line.strip()]
+        first_error = next((n for n, line in enumerate(lines) if line.startswith(("[ERROR]", "ERROR!"))), -5)
+        return lines[first_error:]
 
     def _run(self) -> None:
         try:
@@ -99,7 +105,7 @@ class Execution:
         job = self._job
         for directory in (job.work_dir.parent, job.work_dir):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        options = [part for path in job.inventories for part in ("-i", path)]
+        options = [part for path in job.inventories for part in ("-i", _absolute(path))]
         if job.check:
             options.append("--check")
         return {
@@ -135,6 +141,8 @@ class Execution:
             "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys(filter(None, enabled))),
             "ANSIBLE_COLLECTIONS_PATH": _collections_path(),
             "ANSIBLE_CACHE_PLUGIN": "memory",
+            "ANSIBLE_HOST_PATTERN_MISMATCH": "error",
+            **_own_config(),
             "ANSIBLE_NOCOLOR": "1",
             "ROUNDSMAN_RUN_ID": job.run_id,
             "ROUNDSMAN_LEDGER_DIR": str(job.ledger_dir),
@@ -142,7 +150,9 @@ class Execution:
         }
 
     def _event(self, event: Mapping[str, Any]) -> bool:
-        self._lines.extend(str(event.get("stdout", "")).splitlines())
+        lines = str(event.get("stdout", "")).splitlines()
+        self._lines.extend(lines)
+        self.doubts += [line for line in lines if line.startswith("[WARNING]") and any(sign in line for sign in DOUBTS)]
         # An exception here would leave ansible-playbook running without anyone to watch it.
         try:
             if self._on_event:
@@ -155,6 +165,18 @@ class Execution:
         if status["status"] == "running":
             # It holds the environment; nobody needs it once the process is started from memory.
             (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
+
+
+def _absolute(inventory: str) -> str:
+    """ansible-runner has a working directory of its own."""
+    return inventory if "," in inventory else str(Path(inventory).absolute())
+
+
+def _own_config() -> dict[str, str]:
+    """The ansible.cfg of the directory that the person is in, under Ansible's own condition."""
+    here = Path.cwd()
+    usable = (here / "ansible.cfg").is_file() and not here.stat().st_mode & stat.S_IWOTH
+    return {"ANSIBLE_CONFIG": str(here / "ansible.cfg")} if usable and "ANSIBLE_CONFIG" not in os.environ else {}
 
 
 def _collections_path() -> str:

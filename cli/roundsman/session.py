@@ -18,6 +18,7 @@ from typing import Any
 from . import delivery, ledger, times
 from .alerting import Routing
 from .config import Settings
+from .notify.retry import GIVE_UP_AFTER
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, outbox, runs
 from .views.report import Report, report
@@ -62,7 +63,12 @@ class Session:
         self.catch_up()
 
     def catch_up(self) -> None:
-        ledger.catch_up(self.store, self.settings.ledger_dir, times.now(), self.routing)
+        now = times.now()
+        ledger.catch_up(self.store, self.settings.ledger_dir, now, self.routing)
+        with self.store.write() as tx:
+            outbox.forget_unrouted(tx, now - GIVE_UP_AFTER)
+            if self.routing.receiver is not None:
+                outbox.route(tx, self.routing.receiver, self.routing.channels)
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()
 
@@ -70,6 +76,9 @@ class Session:
         """Deliver what is due; a person who is tired of waiting for retries leaves them to the next command."""
         with contextlib.suppress(KeyboardInterrupt):
             delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+
+    def deliver_once(self) -> None:
+        delivery.deliver_due(self.store, self._targets, random.Random())  # noqa: S311 - jitter, not a secret
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -85,7 +94,7 @@ class Session:
             with _cancelled_by_signals(execution.cancel) as cancelled:
                 execution.start()
                 try:
-                    self._watch(run_id, execution, progress)
+                    self._watch(run_id, execution, progress, cancelled.is_set)
                 except BaseException:
                     # Whatever is wrong here, Ansible must not go on with nobody to watch it.
                     execution.cancel()
@@ -121,7 +130,9 @@ class Session:
             state_dir=settings.state_dir,
         )
 
-    def _watch(self, run_id: str, execution: Execution, progress: Progress) -> None:
+    def _watch(
+        self, run_id: str, execution: Execution, progress: Progress, cancelled: Callable[[], bool]
+    ) -> None:
         """Take the records as they come, so that alerts go out while the run goes on."""
         path = self.settings.ledger_dir / f"{run_id}.jsonl"
         rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -129,25 +140,34 @@ class Session:
         while not over:
             over = execution.wait(POLL_S)
             try:
-                progress.entries(ledger.ingest(self.store, path, times.now(), self.routing))
+                entries = ledger.ingest(self.store, path, times.now(), self.routing)
                 if not over:
-                    delivery.deliver_due(self.store, self._targets, times.now(), rng)
+                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:
                     raise
+                continue
+            # Nobody reads it any more, or its disk is full: that is no reason to stop the work.
+            with contextlib.suppress(OSError, ValueError):
+                progress.entries(entries)
 
     def _conclude(self, run_id: str, execution: Execution, *, cancelled: bool) -> None:
         with self.store.write() as tx:
             run = runs.get(tx, run_id)
-            if run is None or (run["status"] == "finished" and run["hosts"]):
+            if run is None:
                 return
-            last_words = "\n".join(execution.last_lines)
-            if cancelled:
+            last_words = "\n".join(execution.last_words)
+            if run["status"] == "finished" and run["hosts"]:
+                if not execution.doubts:
+                    return
+                status, said = "incomplete", "\n".join(["the inventory was not read whole:", *execution.doubts])
+            elif cancelled:
                 status = "interrupted"
                 said = "stopped by a signal; what already ran on hosts may have run to its end there"
             elif NO_HOSTS in last_words or run["status"] == "finished":
-                status, said = "refused", f"no host of the inventory matches {run['pattern']!r}; nothing was run"
+                no_host = f"no host of the inventory matches {run['pattern']!r}; nothing was run"
+                status, said = "refused", "\n".join([no_host, *execution.doubts])
             else:
                 status, said = "failed", execution.error or last_words or f"ansible-playbook ended with {execution.rc}"
             runs.update(tx, run_id, status=status, finished_at=times.stamp(times.now()), message=said)
@@ -173,7 +193,9 @@ def _cancelled_by_signals(cancel: Callable[[], None]) -> Iterator[threading.Even
         cancelled.set()
         cancel()
 
-    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    # What is ignored stays ignored: nohup and shells' background jobs ask for that.
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield cancelled
     finally:

@@ -45,6 +45,7 @@ ansible.cfg: |
 import os
 import secrets
 import threading
+import time
 from datetime import datetime, timezone
 
 from ansible import context
@@ -61,6 +62,7 @@ RECORDED = {
     "roundsman.fleet.backup_prune": ("prune", ("prune",)),
 }
 # Evidence about backups is worth a sync to disk each; health results are measured again on the next round.
+LAST_CHANCE_S = 60
 SYNCED = {"backup", "verify", "restore", "prune", "run_started", "run_finished"}
 
 
@@ -107,7 +109,11 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook) -> None:
         self._playbook = os.path.basename(playbook._file_name)
         directory = self.get_option("ledger_dir") or default_ledger_dir()
-        run_id = self.get_option("run_id") or new_run_id(datetime.now(timezone.utc))
+        # Taken, so that neither a second playbook of this command nor an Ansible that a task starts writes there, too.
+        run_id = os.environ.pop("ROUNDSMAN_RUN_ID", None) or self.get_option("run_id")
+        if not run_id or os.path.exists(os.path.join(directory, run_id + ".jsonl")):
+            run_id = new_run_id(datetime.now(timezone.utc))
+        self._started = False
         try:
             self._file = LedgerFile(directory, run_id)
         except OSError as error:
@@ -153,19 +159,35 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats) -> None:
         hosts = sorted(stats.processed)
         self._append("run_finished", {"data": {"stats": {host: dict(stats.summarize(host)) for host in hosts}}})
-        if self._file and not self._write_failed:
-            self._file.close()
+        if self._file is None:
+            return
+        self._write_the_rest(self._file)
+        self._file.close()
+        self._file = None
+
+    def _write_the_rest(self, file) -> None:
+        """The last chance: what is still in memory dies with this process."""
+        for _attempt in range(LAST_CHANCE_S):
+            try:
+                file.flush(sync=True)
+            except OSError:
+                time.sleep(1)
+            else:
+                return
+        lost = f"{file.unwritten} records of this run are lost: {file.path} could not be written to the end"
+        self._display.error(f"roundsman: {lost}")
 
     def _record(self, result, *, ok: bool) -> None:
         action = result.task.resolved_action or result.task.action
         values = result.result
         fields = {"host": result.host.get_name(), "ok": ok, "changed": bool(values.get("changed", False))}
-        if values.get("_ansible_item_label") is not None:
-            fields["item"] = str(values["_ansible_item_label"])
         if values.get("msg"):
             fields["msg"] = str(values["msg"])
         if action in RECORDED:
             kind, keys = RECORDED[action]
+            # Only of our own loops: the label of another's item may be all of it, secrets included.
+            if values.get("_ansible_item_label") is not None:
+                fields["item"] = str(values["_ansible_item_label"])
             if values.get("skipped"):
                 return
             self._append(kind, {**fields, "data": {key: values[key] for key in keys if key in values}})

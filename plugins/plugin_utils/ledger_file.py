@@ -44,6 +44,11 @@ class LedgerFile:
         if sync:
             os.fsync(self._fd)
 
+    @property
+    def unwritten(self) -> int:
+        """How many records wait for room."""
+        return len(self._unwritten)
+
     def _write_whole(self, line: bytes) -> None:
         start = os.fstat(self._fd).st_size
         written = 0

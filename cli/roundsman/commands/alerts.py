@@ -104,16 +104,16 @@ def _respond(kind: str, alert: str, by: str, note: str, config: str | None) -> N
     from ..alerts import model  # noqa: PLC0415
     from ..store import alerts as records  # noqa: PLC0415
 
-    with opened(config) as session:
+    with opened(config, delivers=True) as session:
         now = times.now()
         make: Any = getattr(model, kind)
         event: HumanEvent = make(by=by, at=now, note=note)
         with session.store.write() as tx:
             state = model.AlertState.from_dict(one_of(records.find(tx, alert), "alert", alert, "fingerprint"))
             decision = respond(tx, state, event, now, session.routing)
-        session.deliver()
-    if decision.refused:
-        raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
-    click.echo(f"{state.host}, {state.check}: {decision.sentence}")
+        if decision.refused:
+            raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
+        click.echo(f"{state.host}, {state.check}: {decision.sentence}")
+        session.deliver_once()
 
 

@@ -37,9 +37,9 @@ def list_(
     with opened(config) as session:
         hosts = hosts_meant(session.settings, inventories, limit)
         with session.store.read() as tx:
-            found = records.newest(tx, number)
+            found = records.newest(tx, number if hosts is None else None)
     if hosts is not None:
-        found = [run for run in found if not set(hosts).isdisjoint(run["hosts"])]
+        found = [run for run in found if not set(hosts).isdisjoint(run["hosts"])][:number]
     if as_json:
         print_json(found)
     else:

@@ -18,7 +18,8 @@ from roundsman.notify.redact import redact
 SCHEMES = ("http", "https")
 PAYLOAD_VERSION = "1"
 UNSET_TIME = "0001-01-01T00:00:00Z"  # what Alertmanager sends for a time that has not come yet
-_TEMPORARY = frozenset({408, 425, 429})
+# Also what a person mends in the course of a day: credentials, permissions, a path that is not there yet.
+_TEMPORARY = frozenset({401, 403, 404, 408, 425, 429})
 
 
 class Webhook:

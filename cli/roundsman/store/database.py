@@ -1,8 +1,10 @@
-"""Opening the store: SQLite in WAL mode by default, PostgreSQL by URL; and bringing its schema up to date."""
+"""Opening the store, SQLite in WAL mode, and bringing its schema up to date."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +33,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
-        if self.url.get_backend_name() == "sqlite":
-            self._engine = _sqlite(self.url)
-        else:
-            self._engine = sa.create_engine(self.url, pool_pre_ping=True)
+        self._engine = _sqlite(self.url)
         with _explained(self.url):
             self._migrate()
 
@@ -48,9 +47,6 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         with _explained(self.url), self._engine.connect() as connection, connection.begin():
             yield connection
-
-    def close(self) -> None:
-        self._engine.dispose()
 
     def _migrate(self) -> None:
         with self._engine.connect() as connection:
@@ -88,7 +84,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     def configure(connection: Any, _record: Any) -> None:
         # pysqlite would begin transactions late and on its own terms; "begin" below says when.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
 
@@ -101,11 +97,22 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
+def _use_wal(connection: Any) -> None:
+    """Change to WAL; while others open a new store, SQLite refuses that at once instead of waiting."""
+    for _ in range(1 + int(BUSY_TIMEOUT_S * 10)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+
+
 @contextmanager
 def _explained(url: sa.URL) -> Iterator[None]:
     try:
         yield
-    except sa.exc.OperationalError as error:
+    except sa.exc.DBAPIError as error:
         where = url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
         raise StoreError(

@@ -6,7 +6,7 @@ Rows once claimed together keep their message id, so that a repeat after a crash
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from ..times import stamp
 from .database import Row, Transaction, rows
 from .schema import deliveries, outbox
+
+UNROUTED = ""
 
 
 def add(
@@ -30,7 +32,17 @@ def add(
     now: datetime,
     due_at: datetime,
 ) -> None:
-    """Put one notification for one channel in the outbox; the same key twice is one row."""
+    """Put one notification for one channel in the outbox; the same key twice is one row.
+
+    What older news of the same alert still waits there is superseded: a page must not arrive after its own end.
+    """
+    fingerprint = key.partition("/")[0]
+    tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.key.startswith(f"{fingerprint}/", autoescape=True), outbox.c.key != key)
+        .where(outbox.c.channel == channel, outbox.c.status == "pending")
+        .values(status="superseded")
+    )
     if tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is None:
         tx.execute(
             sa.insert(outbox).values(
@@ -50,9 +62,24 @@ def release(tx: Transaction, run_id: str, now: datetime) -> None:
     )
 
 
-def claim(tx: Transaction, now: datetime, lease: timedelta) -> list[Row]:
-    """Take the rows of one message that is due, for as long as the lease; empty when nothing is due."""
-    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now))
+def route(tx: Transaction, receiver: str, channels: Sequence[str]) -> None:
+    """Address what was decided while no receiver was configured (by a command with another roundsman.yml, perhaps)."""
+    for row in rows(tx.execute(sa.select(outbox).where(outbox.c.channel == UNROUTED, outbox.c.status == "pending"))):
+        tx.execute(sa.delete(outbox).where(outbox.c.key == row["key"]))
+        for channel in channels:
+            key = row["key"] + channel
+            if tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is None:
+                tx.execute(sa.insert(outbox).values({**row, "key": key, "receiver": receiver, "channel": channel}))
+
+
+def forget_unrouted(tx: Transaction, before: datetime) -> None:
+    """Nobody was configured for a long time: old news is for nobody."""
+    tx.execute(sa.delete(outbox).where(outbox.c.channel == UNROUTED, outbox.c.created_at < stamp(before)))
+
+
+def claim(tx: Transaction, now: datetime, lease: timedelta, channels: Collection[str]) -> list[Row]:
+    """Take the rows of one message to one of the channels that is due, for as long as the lease; or nothing."""
+    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
     free = outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
     first = tx.execute(sa.select(outbox).where(due & free).order_by(outbox.c.due_at, outbox.c.key)).mappings().first()
     if first is None:
@@ -66,8 +93,8 @@ def claim(tx: Transaction, now: datetime, lease: timedelta) -> list[Row]:
     tx.execute(
         sa.update(outbox).where(together).values(message_id=message_id, claimed_until=stamp(now + lease))
     )  # fmt: skip
-    mine = sa.select(outbox).where(outbox.c.message_id == message_id).order_by(outbox.c.created_at, outbox.c.key)
-    return rows(tx.execute(mine))
+    mine = sa.select(outbox).where(outbox.c.message_id == message_id, outbox.c.status == "pending")
+    return rows(tx.execute(mine.order_by(outbox.c.created_at, outbox.c.key)))
 
 
 def settle(
@@ -84,7 +111,8 @@ def settle(
     }
     if retry_at:
         values["due_at"] = stamp(retry_at)
-    tx.execute(sa.update(outbox).where(outbox.c.message_id == first["message_id"]).values(values))
+    still_wanted = (outbox.c.message_id == first["message_id"]) & (outbox.c.status == "pending")
+    tx.execute(sa.update(outbox).where(still_wanted).values(values))
     tx.execute(
         sa.insert(deliveries).values(
             message_id=first["message_id"], receiver=first["receiver"], channel=first["channel"], at=stamp(now),
@@ -95,7 +123,8 @@ def settle(
 
 def waiting(tx: Transaction) -> list[Row]:
     """What is not delivered yet, or was given up, oldest first."""
-    return rows(tx.execute(sa.select(outbox).where(outbox.c.status != "delivered").order_by(outbox.c.due_at)))
+    unfinished = outbox.c.status.in_(("pending", "failed")) & (outbox.c.channel != UNROUTED)
+    return rows(tx.execute(sa.select(outbox).where(unfinished).order_by(outbox.c.due_at)))
 
 
 def of_run(tx: Transaction, run_id: str) -> list[Row]:

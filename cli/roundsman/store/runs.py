@@ -23,10 +23,8 @@ def register(
     )  # fmt: skip
 
 
-def get(tx: Transaction, run_id: str, *, locked: bool = False) -> Row | None:
-    """A run by its id; `locked` keeps other readers of its ledger out until the transaction ends."""
-    query = sa.select(runs).where(runs.c.id == run_id)
-    return next(iter(rows(tx.execute(query.with_for_update() if locked else query))), None)
+def get(tx: Transaction, run_id: str) -> Row | None:
+    return next(iter(rows(tx.execute(sa.select(runs).where(runs.c.id == run_id)))), None)
 
 
 def find(tx: Transaction, prefix: str) -> list[Row]:
@@ -35,12 +33,13 @@ def find(tx: Transaction, prefix: str) -> list[Row]:
     return rows(tx.execute(sa.select(runs).where(wanted).order_by(runs.c.id.desc())))
 
 
-def newest(tx: Transaction, limit: int) -> list[Row]:
+def newest(tx: Transaction, limit: int | None) -> list[Row]:
     return rows(tx.execute(sa.select(runs).order_by(runs.c.started_at.desc()).limit(limit)))
 
 
-def unfinished(tx: Transaction) -> list[Row]:
-    return rows(tx.execute(sa.select(runs).where(~runs.c.closed)))
+def closed(tx: Transaction) -> list[Row]:
+    """Runs that are over, with how far their ledgers were read."""
+    return rows(tx.execute(sa.select(runs.c.id, runs.c.offset_bytes).where(runs.c.closed)))
 
 
 def update(tx: Transaction, run_id: str, **values: Any) -> None:
@@ -59,9 +58,3 @@ def add_entry(tx: Transaction, entry: Mapping[str, Any]) -> None:
 
 def entries_of(tx: Transaction, run_id: str) -> list[Row]:
     return rows(tx.execute(sa.select(entries).where(entries.c.run_id == run_id).order_by(entries.c.seq)))
-
-
-def failed_hosts(tx: Transaction, run_id: str) -> set[str]:
-    """Hosts of which the run recorded a failed task."""
-    query = sa.select(entries.c.host).where(entries.c.run_id == run_id, entries.c.ok.is_(False)).distinct()
-    return {host for host in tx.scalars(query) if host}

@@ -22,7 +22,8 @@ def record_backup(tx: Transaction, host: str, backup: Mapping[str, Any]) -> None
     from the repository is kept, marked as no longer present.
     """
     source, held = backup["source"], backup.get("snapshots")
-    if held is None:
+    if not held:
+        # It failed before it had listed the repository, which says nothing about what that holds.
         return
     tx.execute(
         sa.update(snapshots)

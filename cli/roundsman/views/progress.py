@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 
-from ..alerts.events import events_of
-from ..alerts.model import CheckResult, Status
+from ..alerts.model import Status
 from ..session import Progress
 from .draw import STYLES
+from .report import results_of
 
 MAX_LINES = 12
 Entry = Mapping[str, Any]
@@ -87,8 +87,7 @@ def showing(console: Console) -> Iterator[Progress]:
 
 def headline(entry: Entry) -> tuple[str, str]:
     """The worst that an entry says, in one line."""
-    results = [event for event in events_of(entry, {}) if isinstance(event, CheckResult)]
-    bad = [result for result in results if result.status is not Status.OK]
+    bad = [result for result in results_of(entry) if result.status is not Status.OK]
     if not bad:
         what = f"{entry['kind']} of {entry['item']}" if entry.get("item") else entry["kind"]
         return "OK", f"{what} ok"

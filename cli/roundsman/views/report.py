@@ -11,6 +11,7 @@ from ..alerts.events import events_of
 from ..alerts.model import CheckResult, Status
 from ..alerts.names import REACHABLE, CheckKind, check_kind
 from ..exits import ExitCode
+from ..times import moment
 
 Row = Mapping[str, Any]
 UNREACHABLE = "UNREACHABLE"
@@ -75,10 +76,17 @@ class Report:
 def report(run: Row, entries: Sequence[Row], open_alerts: Sequence[Row], outbox: Sequence[Row]) -> Report:
     """Put together what the run `run` recorded in `entries`."""
     since = {(state["host"], state["check"]): state["opened_at"] for state in open_alerts}
-    hosts = [_host(host, run, [one for one in entries if one["host"] == host], since) for host in run["hosts"]]
+    # A later play may have other hosts than the first, which run_started names.
+    names = dict.fromkeys([*run["hosts"], *(entry["host"] for entry in entries if entry["host"])])
+    hosts = [_host(host, run, [one for one in entries if one["host"] == host], since) for host in names]
     hosts.sort(key=lambda host: (_ORDER.index(host.status), host.host))
     summary = _summary(hosts, open_alerts, outbox)
-    return Report(_run(run), hosts, summary, exit_code(run["status"], [host.status for host in hosts]))
+    statuses = [host.status for host in hosts] + [one.status for host in hosts for one in _reached_problems(host)]
+    return Report(_run(run), hosts, summary, exit_code(run["status"], statuses))
+
+
+def _reached_problems(host: HostReport) -> list[Problem]:
+    return [problem for problem in host.problems if problem.check != REACHABLE]
 
 
 def exit_code(run_status: str, host_statuses: Iterable[str]) -> int:
@@ -94,7 +102,8 @@ def exit_code(run_status: str, host_statuses: Iterable[str]) -> int:
         ("CRITICAL", ExitCode.CRITICAL), (UNREACHABLE, ExitCode.UNREACHABLE),
         ("UNKNOWN", ExitCode.UNKNOWN), ("WARNING", ExitCode.WARNINGS),
     ]  # fmt: skip
-    return next((code for status, code in by_status if status in statuses), ExitCode.FINE)
+    otherwise = ExitCode.UNKNOWN if run_status == "incomplete" else ExitCode.FINE
+    return next((code for status, code in by_status if status in statuses), otherwise)
 
 
 def _run(run: Row) -> dict[str, Any]:
@@ -127,10 +136,7 @@ def _problems(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[
     """Worst first. The last word on each check counts, and it is the very translation that alerts are made from."""
     results: dict[str, CheckResult] = {}
     for entry in entries:
-        plain = {**entry, "run": entry["run_id"]}
-        for event in events_of(plain, {}, run["playbook"]):
-            if isinstance(event, CheckResult):
-                results[event.check] = event
+        results |= {result.check: result for result in results_of({**entry, "run": entry["run_id"]}, run["playbook"])}
     if not results and run["status"] != "finished":
         return [Problem("UNKNOWN", "run", "the run ended before it came to this host", None, None)]
     bad = sorted(
@@ -143,6 +149,16 @@ def _problems(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[
         )
         for one in bad
     ]
+
+
+def results_of(entry: Row, playbook: str = "") -> list[CheckResult]:
+    """What a ledger entry says: as alerts have it, and a failure that raises none (a restore that a person wanted)."""
+    results = [event for event in events_of(entry, {}, playbook) if isinstance(event, CheckResult)]
+    if entry.get("ok") is False and all(result.status is Status.OK for result in results):
+        said = f"{entry['kind']} failed: {entry.get('msg') or 'no reason given'}"
+        at = moment(entry["time"])
+        results.append(CheckResult(entry["host"], entry["kind"], Status.CRITICAL, said, {}, entry["run"], at))
+    return results
 
 
 def next_step(host: str, result: CheckResult) -> str | None:
@@ -161,14 +177,15 @@ def _summary(hosts: Sequence[HostReport], open_alerts: Sequence[Row], outbox: Se
     backups = [backup for host in hosts for backup in host.backups]
     verifications = [verification for host in hosts for verification in host.verifications]
     restore_s = [one["restore_s"] for one in verifications if one.get("restore_s") is not None]
+    kinds = [check_kind(problem.check) for host in hosts for problem in host.problems]
     messages = {row["message_id"] for row in outbox if row["status"] == "delivered"}
     return Summary(
         hosts=len(hosts),
         hosts_ok=sum(host.status == "OK" for host in hosts),
         backups_made=sum(backup.get("snapshot") is not None and not backup.get("reason") for backup in backups),
-        backups_failed=sum(problem.check.startswith("backup") for host in hosts for problem in host.problems),
+        backups_failed=kinds.count(CheckKind.BACKUP),
         snapshots_restored=sum(one.get("level") == "restored" for one in verifications),
-        verifications_failed=sum(problem.check.startswith("verify") for host in hosts for problem in host.problems),
+        verifications_failed=kinds.count(CheckKind.VERIFY),
         restore_median_s=median(restore_s) if restore_s else None,
         alerts_open=len(open_alerts),
         notifications_sent=len(messages),

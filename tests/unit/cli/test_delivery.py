@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +19,7 @@ from roundsman.alerting import Routing
 from roundsman.notify.channel import Target
 from roundsman.store import Store, outbox
 
-from ..ledger.builders import a_round
+from ..ledger.builders import Run, a_round
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 RNG = random.Random(1)
@@ -67,6 +68,10 @@ def store(tmp_path: Path) -> Store:
     return opened
 
 
+def deliver(store: Store, targets: dict[str, Target], now: datetime = NOW) -> int:
+    return delivery.deliver_due(store, targets, RNG, clock=lambda: now)
+
+
 def known(endpoint: Endpoint) -> dict[str, Target]:
     return {"team/webhook/1": Target(endpoint.url)}
 
@@ -77,54 +82,100 @@ def unfinished(store: Store) -> list[str]:
 
 
 def test_one_message_per_host(store: Store, endpoint: Endpoint) -> None:
-    assert delivery.deliver_due(store, known(endpoint), NOW, RNG) == 2
+    assert deliver(store, known(endpoint)) == 2
     by_host = {body["groupLabels"]["host"]: len(body["alerts"]) for _, body in endpoint.received}
     assert by_host == {"web3": 3, "db2": 1}
     assert unfinished(store) == []
-    assert delivery.deliver_due(store, known(endpoint), NOW + timedelta(days=1), RNG) == 0
+    assert deliver(store, known(endpoint), NOW + timedelta(days=1)) == 0
 
 
 def test_a_failure_is_tried_again_with_the_same_key(store: Store, endpoint: Endpoint) -> None:
-    endpoint.statuses = [503, 503]
-    delivery.deliver_due(store, known(endpoint), NOW, RNG)
-    assert delivery.deliver_due(store, known(endpoint), NOW + timedelta(seconds=1), RNG) == 0, "not before it is due"
-    delivery.deliver_due(store, known(endpoint), NOW + timedelta(minutes=5), RNG)
+    endpoint.statuses = [503]
+    assert deliver(store, known(endpoint)) == 1, "a channel that fails is left alone for the rest of the turn"
+    endpoint.statuses = [503]
+    deliver(store, known(endpoint), NOW + timedelta(milliseconds=1))
+    assert deliver(store, known(endpoint), NOW + timedelta(seconds=1)) == 0, "not before they are due"
+    deliver(store, known(endpoint), NOW + timedelta(minutes=5))
     keys = [key for key, _ in endpoint.received]
     assert len(keys) == 4
     assert sorted(keys[:2]) == sorted(keys[2:])
     assert unfinished(store) == []
 
 
-def test_killed_between_sending_and_settling_it_is_sent_again_as_the_same_message(
-    store: Store, endpoint: Endpoint
-) -> None:
+def test_killed_between_sending_and_settling_the_same_message_is_sent_again(store: Store, endpoint: Endpoint) -> None:
     """Claiming and sending without settling is what kill -9 leaves behind."""
     with store.write() as tx:
-        claimed = outbox.claim(tx, NOW, delivery.LEASE)
-    delivery._send(claimed, known(endpoint))
-    assert delivery.deliver_due(store, known(endpoint), NOW, RNG) == 1, "the other host's message; this one is leased"
-    assert delivery.deliver_due(store, known(endpoint), NOW + delivery.LEASE, RNG) == 1
+        claimed = outbox.claim(tx, NOW, delivery.LEASE, known(endpoint))
+    delivery.open_channel(Target(endpoint.url)).send(delivery._compose(claimed))
+    assert deliver(store, known(endpoint)) == 1, "the other host's message; this one is leased"
+    assert deliver(store, known(endpoint), NOW + delivery.LEASE) == 1
     keys = [key for key, _ in endpoint.received]
     assert keys[0] == keys[2]
     assert unfinished(store) == []
 
 
 def test_a_permanent_error_gives_up_and_stays_visible(store: Store, endpoint: Endpoint) -> None:
-    endpoint.statuses = [404, 404]
-    delivery.deliver_due(store, known(endpoint), NOW, RNG)
+    endpoint.statuses = [410, 410]
+    deliver(store, known(endpoint))
     assert set(unfinished(store)) == {"failed"}
 
 
 def test_no_secret_of_the_target_is_recorded(store: Store, endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.server.server_close()
-    delivery.deliver_due(store, known(endpoint), NOW, RNG)
+    deliver(store, known(endpoint))
     with store.read() as tx:
-        assert all(row["detail"] for row in outbox.waiting(tx))
+        assert any(row["detail"] for row in outbox.waiting(tx))
     recorded = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"s3cr3t-token" not in recorded
 
 
-def test_a_receiver_that_is_gone_from_the_configuration_gives_up(store: Store) -> None:
-    delivery.deliver_due(store, {}, NOW, RNG)
-    with store.read() as tx:
-        assert {row["detail"] for row in outbox.waiting(tx)} == {"this receiver is no longer in roundsman.yml"}
+def test_a_command_with_another_configuration_leaves_the_messages_alone(store: Store, endpoint: Endpoint) -> None:
+    assert deliver(store, {}) == 0
+    assert deliver(store, {"others/url/1": Target(endpoint.url)}) == 0
+    assert deliver(store, known(endpoint)) == 2
+
+
+def test_what_was_decided_without_a_receiver_is_addressed_later(tmp_path: Path, endpoint: Endpoint) -> None:
+    store = Store(f"sqlite:///{tmp_path}/store.db")
+    a_round().write(tmp_path / "ledger")
+    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    assert unfinished(store) == []
+    with store.write() as tx:
+        outbox.route(tx, "team", ["team/webhook/1"])
+    assert deliver(store, known(endpoint)) == 2
+
+
+def test_news_for_nobody_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/store.db")
+    a_round().write(tmp_path / "ledger")
+    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    with store.write() as tx:
+        outbox.forget_unrouted(tx, NOW + timedelta(hours=1))
+        outbox.route(tx, "team", ["team/webhook/1"])
+    assert unfinished(store) == []
+
+
+def test_a_page_never_arrives_after_its_own_end(tmp_path: Path, endpoint: Endpoint) -> None:
+    """OPENED fails, RESOLVED is delivered: OPENED must not be tried again."""
+    store = Store(f"sqlite:///{tmp_path}/store.db")
+    team = Routing("team", ("team/webhook/1",))
+    Run("20261123T010000Z-000001").health("web1", disk="CRITICAL").finish(web1={}).write(tmp_path / "ledger")
+    ledger.catch_up(store, tmp_path / "ledger", NOW, team)
+    endpoint.statuses = [503]
+    deliver(store, known(endpoint))
+    later = NOW + timedelta(minutes=10)
+    second = Run("20261123T030000Z-000002", start="2026-11-23T02:14")
+    second.health("web1", disk="OK").finish(web1={}).write(tmp_path / "ledger")
+    ledger.catch_up(store, tmp_path / "ledger", later, team)
+    deliver(store, known(endpoint), later)
+    deliver(store, known(endpoint), later + timedelta(hours=2))
+    assert [body["status"] for _, body in endpoint.received] == ["firing", "resolved"]
+
+
+def test_waiting_for_retries_has_an_end(store: Store, endpoint: Endpoint) -> None:
+    """Also when another process, killed since, holds a message: its lease is longer than anybody's patience."""
+    with store.write() as tx:
+        outbox.claim(tx, datetime.now(UTC), delivery.LEASE, known(endpoint))
+    started = time.monotonic()
+    delivery.deliver_for(store, known(endpoint), timedelta(seconds=1))
+    assert time.monotonic() - started < 5

@@ -15,9 +15,15 @@ class Run:
     """Builds one run's ledger, line by line."""
 
     def __init__(
-        self, run_id: str = RUN, *, check_mode: bool = False, hosts: tuple[str, ...] = ("web1", "web3", "db2")
+        self,
+        run_id: str = RUN,
+        *,
+        check_mode: bool = False,
+        hosts: tuple[str, ...] = ("web1", "web3", "db2"),
+        start: str = "2026-11-23T02:00",
     ):
         self.id = run_id
+        self._start = start
         self._seq = count(1)
         self.lines: list[str] = []
         started = {"playbook": "rounds.yml", "pattern": "all", "check_mode": check_mode, "hosts": list(hosts)}
@@ -29,7 +35,7 @@ class Run:
             "v": 1,
             "run": self.id,
             "seq": seq,
-            "time": f"2026-11-23T02:00:{seq:02d}.000Z",
+            "time": f"{self._start}:{seq:02d}.000Z",
             "kind": kind,
             **fields,
         }

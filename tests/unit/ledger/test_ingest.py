@@ -17,7 +17,7 @@ from roundsman import ledger
 from roundsman.alerting import Routing
 from roundsman.store import Store, alerts, outbox, runs, schema, snapshots
 
-from .builders import RUN, Run, a_round
+from .builders import RUN, Run, a_round, check
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 TEAM = Routing("team", ("team/webhook/1",), timedelta(seconds=30))
@@ -138,7 +138,7 @@ def test_a_forked_worker_keeps_the_run_alive(store: Store, tmp_path: Path) -> No
     assert status_of(store) == "interrupted"
 
 
-@pytest.mark.parametrize("garbage", [b"\0" * 512 + b"\n", b"not json\n", b'{"v": 99, "seq": 1}\n', b"[]\n"])
+@pytest.mark.parametrize("garbage", [b"\0" * 512 + b"\n", b"not json\n", b'{"v": 1, "seq": 1}\n', b"[]\n"])
 def test_what_a_power_loss_left_is_stepped_over(store: Store, tmp_path: Path, garbage: bytes) -> None:
     run = Run().health("web1", disk="CRITICAL").finish(web1={})
     path = run.write(tmp_path / "ledger")
@@ -213,3 +213,84 @@ def test_the_lock_of_a_dead_run_is_free(tmp_path: Path) -> None:
     assert not ledger.is_alive(directory, RUN)
     with (directory / f"{RUN}.lock").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_runs_of_another_controller_on_the_same_store_are_left_alone(store: Store, tmp_path: Path) -> None:
+    Run().write(tmp_path / "here")
+    with ledger.run_lock(tmp_path / "here", RUN):
+        catch_up(store, tmp_path / "here")
+        catch_up(store, tmp_path / "elsewhere")
+        assert status_of(store) == "running"
+
+
+def test_what_is_written_after_a_run_was_given_up_is_read_all_the_same(store: Store, tmp_path: Path) -> None:
+    run = Run()
+    run.write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    assert status_of(store) == "interrupted"
+    run.health("web1", disk="CRITICAL").finish(web1={}).write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    assert status_of(store) == "finished"
+    with store.read() as tx:
+        assert [state["check"] for state in alerts.listed(tx)] == ["disk"]
+
+
+def test_a_stray_copy_of_a_ledger_is_not_read_as_a_run(store: Store, tmp_path: Path) -> None:
+    path = a_round().write(tmp_path / "ledger")
+    (tmp_path / "ledger/copy.jsonl").write_bytes(path.read_bytes())
+    catch_up(store, tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    with store.read() as tx:
+        assert [run["id"] for run in runs.newest(tx, 10)] == [RUN]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "health", "data": {"checks": [{"id": "disk", "status": "FINE", "message": ""}]}},
+        {"kind": "health", "data": {"checks": [{}]}},
+        {"kind": "verify", "data": {"verifications": [{"outcome": "ok"}]}},
+        {"kind": "backup", "data": {"backup": {"snapshots": [{}]}}},
+        {"kind": "run_finished", "data": {}},
+    ],
+)
+def test_a_record_that_makes_no_sense_is_kept_and_the_others_are_read(
+    store: Store, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    Run().add(host="web1", ok=True, changed=False, **fields).health("web3", disk="CRITICAL").write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    with store.read() as tx:
+        assert [state["host"] for state in alerts.listed(tx)] == ["web3"]
+        assert len(runs.entries_of(tx, RUN)) == 3
+
+
+def test_names_that_are_not_utf8_reach_store_and_messages(store: Store, tmp_path: Path) -> None:
+    bad = check("disk", "CRITICAL") | {"message": os.fsdecode(b"/srv/caf\xe9 is full")}
+    good = check("disk", "OK") | {"message": os.fsdecode(b"/srv/caf\xe9 is fine")}
+    run = Run().add("health", host="web1", ok=True, changed=False, data={"checks": [bad]})
+    run.add("health", host="web1", ok=True, changed=False, data={"checks": [good]}).write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    with store.read() as tx:
+        (row,) = outbox.waiting(tx)
+    assert row["notification"]["alert"]["message"] == r"/srv/caf\udce9 is fine"
+
+
+def test_what_a_newer_roundsman_wrote_is_left_for_it(store: Store, tmp_path: Path) -> None:
+    path = Run().health("web1", disk="CRITICAL").write(tmp_path / "ledger")
+    path.write_bytes(path.read_bytes().replace(b'"v": 1', b'"v": 2'))
+    catch_up(store, tmp_path / "ledger")
+    assert path.exists()
+    path.write_bytes(path.read_bytes().replace(b'"v": 2', b'"v": 1'))
+    catch_up(store, tmp_path / "ledger")
+    assert status_of(store) == "interrupted"
+
+
+def test_a_backup_that_failed_early_says_nothing_about_the_repository(store: Store, tmp_path: Path) -> None:
+    run = Run().backup("web1", "a" * 64, held=("a" * 64,))
+    early = {"source": "etc", "repository": "/var/backups/roundsman", "snapshot": None, "snapshots": []}
+    early["reason"] = "source_missing"
+    run.add("backup", host="web1", ok=False, changed=False, msg="gone", data={"backup": early})
+    run.write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    with store.read() as tx:
+        assert len(snapshots.held(tx)) == 1

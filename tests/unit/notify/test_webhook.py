@@ -30,8 +30,9 @@ def send(server: Server, **headers: str) -> Outcome:
 ANSWERS = [
     # status, headers, permanent, retry after
     (400, {}, True, None),
-    (401, {}, True, None),
-    (404, {}, True, None),
+    (401, {}, False, None),  # somebody may mend the credentials within the day
+    (404, {}, False, None),
+    (410, {}, True, None),
     (301, {"Location": "http://127.0.0.1:9/elsewhere"}, True, None),
     (408, {}, False, None),
     (429, {"Retry-After": "7"}, False, 7.0),
