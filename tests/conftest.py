@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.fleet.hosts import Fleet
     from tests.fleet.newcomer import Newcomer
+    from tests.fleet.roundsman import Listener
 
 FIXTURES = {"fleet", "shared_fleet", "newcomer"}
 FLEET = Path(__file__).parent / "fleet"
@@ -54,6 +55,16 @@ def shared_fleet(fleet_machine: None) -> Iterator[Fleet]:
 
     with Fleet() as hosts:
         yield hosts
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """A webhook endpoint that keeps every delivery."""
+    from tests.fleet.roundsman import Listener
+
+    started = Listener()
+    yield started
+    started.close()
 
 
 @pytest.fixture

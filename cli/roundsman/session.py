@@ -26,7 +26,8 @@ from .views.report import Report, report
 POLL_S = 0.5
 CANCEL_S = 30
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-NO_HOSTS = "leaves us with no hosts to target"  # ansible.cli's words
+# Ansible's words.
+NO_HOSTS = ("leaves us with no hosts to target", "[ERROR]: Could not match supplied host pattern")
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,8 @@ class Session:
             elif cancelled:
                 status = "interrupted"
                 said = "stopped by a signal; what already ran on hosts may have run to its end there"
-            elif NO_HOSTS in last_words or run["status"] == "finished":
-                no_host = f"no host of the inventory matches {run['pattern']!r}; nothing was run"
+            elif run["status"] == "finished" or any(sign in last_words for sign in NO_HOSTS):
+                no_host = f"not every part of {run['pattern']!r} matches a host of the inventory; nothing was run"
                 status, said = "refused", "\n".join([no_host, *execution.doubts])
             else:
                 status, said = "failed", execution.error or last_words or f"ansible-playbook ended with {execution.rc}"

@@ -23,10 +23,12 @@ class Listener:
 
     def __init__(self) -> None:
         self.deliveries: list[dict[str, Any]] = []
+        self.keys: list[str] = []
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                listener.keys.append(self.headers["Idempotency-Key"])
                 listener.deliveries.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(204)
                 self.end_headers()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from tests.fleet.roundsman import Listener, Roundsman, backed_up
 
@@ -22,13 +19,6 @@ BASICS: list[dict[str, Any]] = [
 ]
 WEB = [*BASICS, {"id": "site", "type": "http", "url": "http://localhost/", "warn": "2s", "crit": "5s"}]
 DATA = [*BASICS, {"id": "data-disk", "type": "filesystem", "path": "/srv/full", "warn": "80%", "crit": "95%"}]
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    started = Listener()
-    yield started
-    started.close()
 
 
 def ten_hosts(fleet: Fleet) -> None:
