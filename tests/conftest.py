@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 FIXTURES = {"fleet", "shared_fleet", "newcomer"}
 FLEET = Path(__file__).parent / "fleet"
-ASKED = pytest.StashKey[int]()
-RAN = pytest.StashKey[int]()
+PROMISE = pytest.StashKey["FleetPromise"]()
 PROBLEM = pytest.StashKey[str]()
 
 
@@ -83,9 +82,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("fleet")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    session.config.stash[ASKED] = sum(1 for item in session.items if item.get_closest_marker("fleet"))
-    session.config.stash[RAN] = 0
+def _no_fleet(config: pytest.Config) -> str:
+    return f"no fleet on this machine: {config.stash.get(PROBLEM, '')}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,30 +91,47 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.when == "call" and item.get_closest_marker("fleet"):
-        item.config.stash[RAN] += not report.skipped
     if report.skipped and call.excinfo is not None and call.excinfo.value.args == (_no_fleet(item.config),):
         # One place for all of them, so that pytest shows one line and not one for each test.
         report.longrepr = (str(FLEET), 0, _no_fleet(item.config))
     return report
 
 
+class FleetPromise:
+    """Counts on the process that reports, whether or not others ran the tests for it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.ran = 0
+        self.reason = "every one of them was skipped"
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if "fleet" not in report.keywords:
+            return
+        self.asked += report.when == "setup"
+        self.ran += report.when == "call" and not report.skipped
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self.reason = report.longrepr[2].removeprefix("Skipped: ")
+
+    @property
+    def broken(self) -> bool:
+        required = os.environ.get("CI") == "true" or os.environ.get("ROUNDSMAN_REQUIRE_FLEET") == "1"
+        return bool(required and self.asked and not self.ran)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.stash[PROMISE] = FleetPromise()
+        config.pluginmanager.register(config.stash[PROMISE])
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if exitstatus == pytest.ExitCode.OK and _did_not_run(session.config):
+    promise = session.config.stash.get(PROMISE, None)
+    if exitstatus == pytest.ExitCode.OK and promise and promise.broken:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _did_not_run(terminalreporter.config):
-        reason = terminalreporter.config.stash.get(PROBLEM, None) or "every one of them was skipped"
-        terminalreporter.write_line(f"ERROR: fleet tests did not run: {reason}", red=True)
-
-
-def _no_fleet(config: pytest.Config) -> str:
-    return f"no fleet on this machine: {config.stash.get(PROBLEM, '')}"
-
-
-def _did_not_run(config: pytest.Config) -> bool:
-    required = os.environ.get("CI") == "true" or os.environ.get("ROUNDSMAN_REQUIRE_FLEET") == "1"
-    asked_to_run = config.stash.get(ASKED, 0) and not config.option.collectonly
-    return bool(required and asked_to_run and not config.stash.get(RAN, 0))
+    promise = terminalreporter.config.stash.get(PROMISE, None)
+    if promise and promise.broken:
+        terminalreporter.write_line(f"ERROR: fleet tests did not run: {promise.reason}", red=True)
