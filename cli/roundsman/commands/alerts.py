@@ -11,9 +11,8 @@ from .common import (
     config_option,
     console,
     hosts_meant,
-    inventory_option,
     json_option,
-    limit_option,
+    list_options,
     one_of,
     opened,
     print_json,
@@ -30,13 +29,8 @@ def alerts() -> None:
 
 @alerts.command("list")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones, too.")
-@limit_option
-@inventory_option
-@json_option
-@config_option
-def list_(
-    everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
-) -> None:
+@list_options
+def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List open alerts, worst first."""
     from ..alerts.model import AlertState  # noqa: PLC0415
     from ..store import alerts as records  # noqa: PLC0415
@@ -115,5 +109,3 @@ def _respond(kind: str, alert: str, by: str, note: str, config: str | None) -> N
             raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
         click.echo(f"{state.host}, {state.check}: {decision.sentence}")
         session.deliver_once()
-
-

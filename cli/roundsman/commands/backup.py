@@ -6,12 +6,9 @@ from typing import Any
 import click
 
 from .common import (
-    config_option,
     console,
     hosts_meant,
-    inventory_option,
-    json_option,
-    limit_option,
+    list_options,
     opened,
     print_json,
     run_options,
@@ -72,13 +69,8 @@ def restore(
 
 @backup.command("list")
 @click.option("--all", "everything", is_flag=True, help="Every snapshot, not only the newest of each source.")
-@limit_option
-@inventory_option
-@json_option
-@config_option
-def list_(
-    everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
-) -> None:
+@list_options
+def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List the snapshots that are known, and the evidence for each."""
     from ..store import snapshots  # noqa: PLC0415
     from ..views.draw import draw_snapshots  # noqa: PLC0415

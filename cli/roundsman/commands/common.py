@@ -39,6 +39,13 @@ class Failure(click.ClickException):
         self.exit_code: int = exit_code  # type: ignore[misc] # click documents it as settable
 
 
+def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that shows something about hosts."""
+    for option in (json_option, limit_option, inventory_option, config_option):
+        command = option(command)
+    return command
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command that runs a playbook."""
     for option in (
@@ -137,7 +144,6 @@ def one_of(found: Sequence[Mapping[str, Any]], kind: str, text: str, id_key: str
         ids = ", ".join(str(one[id_key]) for one in found[:5])
         raise Failure(f"{text} may mean {len(found)} {kind}s: {ids}", ExitCode.USAGE)
     return found[0]
-
 
 
 def hosts_meant(settings: Settings, inventories: tuple[str, ...], limit: str | None) -> list[str] | None:

@@ -4,25 +4,13 @@ import sys
 
 import click
 
-from .common import (
-    Failure,
-    config_option,
-    console,
-    inventory_option,
-    json_option,
-    limit_option,
-    load_settings,
-    print_json,
-)
+from .common import Failure, console, list_options, load_settings, print_json
 
 
 @click.command()
 @click.option("--become", is_flag=True, help="Try privilege escalation on every host, as backups need it.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what is well, too.")
-@json_option
-@limit_option
-@inventory_option
-@config_option
+@list_options
 def doctor(
     become: bool, verbose: bool, as_json: bool, limit: str | None, inventories: tuple[str, ...], config: str | None
 ) -> None:

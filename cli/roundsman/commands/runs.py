@@ -6,9 +6,8 @@ from .common import (
     config_option,
     console,
     hosts_meant,
-    inventory_option,
     json_option,
-    limit_option,
+    list_options,
     one_of,
     opened,
     print_json,
@@ -23,13 +22,8 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("-n", "--number", default=20, show_default=True, help="How many.")
-@limit_option
-@inventory_option
-@json_option
-@config_option
-def list_(
-    number: int, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
-) -> None:
+@list_options
+def list_(number: int, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List the newest runs."""
     from ..store import runs as records  # noqa: PLC0415
     from ..views.draw import draw_runs  # noqa: PLC0415

@@ -179,6 +179,9 @@ def draw_runs(console: Console, runs: Sequence[Row]) -> None:
 
 
 def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
+    if not snapshots:
+        console.print("no snapshot is known")
+        return
     drawn = table("host", "source", "snapshot", "made", "size", "evidence", "verified", "restore")
     for one in snapshots:
         made = one["backup"] or {}
