@@ -36,7 +36,7 @@ def test_root_makes_the_rounds(newcomer, clone: Path, release: str) -> None:
 
     assert "backup of etc" in done.stdout, done.stdout
     assert "restored, " in done.stdout
-    assert "1 backups made · 1 restored and compared" in done.stdout
+    assert "1 backup made · 1 restored and compared" in done.stdout
     # The health of a machine that runs no systemd of its own is what it is; what must not be is a failure to look.
     assert done.returncode in (0, 1, 2), done.stdout
     assert "UNKNOWN" not in done.stdout

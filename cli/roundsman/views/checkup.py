@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ..doctor import Finding, HostReport, Status, worst
 from ..exits import ExitCode
-from .draw import table
+from .draw import counted, table
 
 STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "bold red", Status.SKIPPED: "dim"}
 
@@ -63,4 +63,4 @@ def draw_checkup(console: Console, found: Checkup, *, details: bool) -> None:
         console.print(drawn)
         console.print()
     well = sum(report.status in (Status.OK, Status.SKIPPED) for report in found.hosts)
-    console.print(f"{well} of {len(found.hosts)} hosts can be worked on")
+    console.print(f"{well} of {counted(len(found.hosts), 'host')} can be worked on")

@@ -37,6 +37,7 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
     if report.run["check_mode"]:
         console.print("[dim]check mode: nothing was changed, and no alert follows from this run[/]")
         details = True
+    details = details or any(host.restores for host in report.hosts)
     shown = [host for host in report.hosts if details or host.status != "OK"]
     if shown:
         drawn = table("host", "status", "since", "what", "next")
@@ -80,7 +81,7 @@ def _what(check: str, message: str) -> str:
 
 def _good_backups(host: HostReport) -> list[str]:
     made = [
-        f"backup of {one['source']}: {one['files']} files, {size(one['total_bytes'])}, {size(one['added_bytes'])} new, "
+        f"backup of {one['source']}: {counted(one['files'], 'file')}, {size(one['total_bytes'])}, {size(one['added_bytes'])} new, "
         f"{span(one['duration_s'])}, snapshot {one['snapshot'][:8]}"
         for one in host.backups
         if one.get("snapshot") and not one.get("reason")
@@ -92,29 +93,43 @@ def _good_backups(host: HostReport) -> list[str]:
         if one["outcome"] == "ok"
     ]
     planned = [
-        f"backup of {one['source']}: would save {one['files']} files, {size(one['total_bytes'])}"
+        f"backup of {one['source']}: would save {counted(one['files'], 'file')}, {size(one['total_bytes'])}"
         for one in host.backups
         if not one.get("snapshot") and not one.get("reason")
     ]
-    return made + planned + proven
+    done = [one for one in host.restores if one.get("snapshot") and not one.get("reason") and not one["mismatch_count"]]
+    return made + planned + proven + [_restored(one) for one in done]
+
+
+def _restored(restore: Row) -> str:
+    snapshot = f"snapshot {restore['snapshot'][:8]}, made {restore['time'][:19]}Z"
+    if not restore["entries"]:
+        return f"restore of {restore['source']}: {snapshot}, would be restored into {restore['target']}"
+    entries = counted(restore["entries"], "entry")
+    return f"restore of {restore['source']}: {entries} of {snapshot}, are in {restore['target']} and equal the manifest"
 
 
 def summary_line(report: Report) -> str:
     one = report.summary
-    parts = [f"{one.hosts_ok} of {one.hosts} hosts OK"]
+    parts = [f"{one.hosts_ok} of {counted(one.hosts, 'host')} OK"]
     if one.backups_made or one.backups_failed:
         failed = f", {one.backups_failed} failed" if one.backups_failed else ""
-        parts.append(f"{one.backups_made} backups made{failed}")
+        parts.append(f"{counted(one.backups_made, 'backup')} made{failed}")
     if one.snapshots_restored or one.verifications_failed:
         restored = f"{one.snapshots_restored} restored and compared"
         if one.restore_median_s is not None:
             restored += f", median restore {span(one.restore_median_s)}"
         parts.append(restored)
-    parts.append(f"{one.alerts_open} alerts open")
+    parts.append(f"{counted(one.alerts_open, 'alert')} open")
     if one.notifications_sent or one.notifications_waiting:
         waiting = f", {one.notifications_waiting} waiting" if one.notifications_waiting else ""
-        parts.append(f"{one.notifications_sent} messages sent{waiting}")
+        parts.append(f"{counted(one.notifications_sent, 'message')} sent{waiting}")
     return " · ".join([*parts, f"run {report.run['id']}"])
+
+
+def counted(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def size(size_bytes: float) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..alerts.model import Status
 from ..session import Progress
-from .draw import STYLES
+from .draw import STYLES, counted
 from .report import results_of
 
 MAX_LINES = 12
@@ -66,7 +66,7 @@ class LiveProgress(Progress):
     def __rich__(self) -> Group:
         with self._guard:
             busy = sorted(self._at_work.items())
-        self._spinner.text = Text(f"{len(busy)} hosts at work, {len(self._seen)} have answered")
+        self._spinner.text = Text(f"{counted(len(busy), 'host')} at work, {len(self._seen)} heard from")
         lines = [
             Text(f"  {host}: {task}", style="dim", no_wrap=True, overflow="ellipsis") for host, task in busy[:MAX_LINES]
         ]

@@ -1,0 +1,158 @@
+"""The command as a person types it, on this machine: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+BIN = Path(sys.executable).parent
+needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="restic is not installed")
+
+
+class Desk:
+    """A directory with a configuration, and one host, `here`, whose source is a small directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.source = folder / "source"
+        self.source.mkdir()
+        (self.source / "orders").write_text("one order\n")
+        self.variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "roundsman_checks": [{"type": "load", "warn": "1000", "crit": "2000"}],
+            "roundsman_backups": [{"id": "shop", "type": "files", "paths": [str(self.source)]}],
+            "roundsman_backup_become": False,
+            "roundsman_repository": str(folder / "repository"),
+            "roundsman_repository_password": "a-password-of-this-test",
+            "roundsman_state_dir": str(folder / "on-host"),
+        }
+        (folder / "roundsman.yml").write_text("inventory: hosts.yml\nstate_dir: state\n")
+        self.write_inventory()
+
+    def write_inventory(self) -> None:
+        (self.folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"here": self.variables}}}))
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BIN / "roundsman", *arguments], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@needs_restic
+def test_a_round_and_a_restore(desk: Desk) -> None:
+    plan = desk.run("rounds", "--check")
+    assert "would save 1 file" in plan.stdout
+    assert not (desk.folder / "repository").exists()
+
+    done = desk.run("rounds")
+    assert (done.returncode, desk.run("alerts", "list").stdout) == (0, "no open alerts\n"), done.stdout + done.stderr
+    assert "1 backup made · 1 restored and compared" in done.stdout
+    (snapshot,) = json.loads(desk.run("backup", "list", "--limit", "here", "--json").stdout)
+    assert (snapshot["source"], snapshot["level"]) == ("shop", "restored")
+
+    target = desk.folder / "restored"
+    options = ["backup", "restore", "here", "--source", "shop", "--to", str(target)]
+    assert "would be restored into" in desk.run(*options, "--check").stdout
+    assert not target.exists()
+    done = desk.run(*options)
+    assert (done.returncode, f"are in {target} and equal the manifest" in done.stdout) == (0, True), done.stdout
+    assert Path(f"{target}{desk.source}/orders").read_text() == "one order\n"
+
+    Path(f"{target}{desk.source}/orders").write_text("another\n")
+    done = desk.run(*options)
+    assert (done.returncode, "restore failed" in done.stdout) == (2, True), done.stdout
+    assert Path(f"{target}{desk.source}/orders").read_text() == "another\n"
+
+
+@needs_restic
+def test_a_source_that_is_gone_alerts_until_it_is_back(desk: Desk) -> None:
+    desk.source.rename(desk.folder / "elsewhere")
+    done = desk.run("backup", "run", "--json")
+    assert done.returncode == 2, done.stdout
+    (alert,) = json.loads(desk.run("alerts", "list", "--json").stdout)
+    assert (alert["check"], alert["evidence"]["reason"]) == ("backup:shop", "source_missing")
+    assert "acknowledged by anna" in desk.run("alerts", "ack", alert["fingerprint"][:6], "--by", "anna").stdout
+    again = desk.run("alerts", "ack", alert["fingerprint"])
+    assert (again.returncode, "anna has acknowledged it already" in again.stderr) == (64, True)
+    (desk.folder / "elsewhere").rename(desk.source)
+    assert desk.run("backup", "run").returncode == 0
+    shown = desk.run("alerts", "show", alert["fingerprint"]).stdout
+    assert [word for word in ("opened", "acknowledged", "resolved") if word in shown] == [
+        "opened",
+        "acknowledged",
+        "resolved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rounds", "--frob"], "No such option"),
+        (["rounds", "-i", "not/there"], "there is no inventory"),
+        (["rounds", "--limit", "nobody"], "matches a host of the inventory"),
+        (["rounds", "--limit", "here,typo"], "matches a host of the inventory"),
+        (["alerts", "show", "ffff"], "there is no alert ffff"),
+        (["runs", "show", "1999"], "there is no run 1999"),
+        (["backup", "restore", "here", "--source", "shop", "--to", "relative"], "absolute path"),
+        ([], "Exit codes"),
+    ],
+)
+def test_a_mistake_is_said_in_words_and_runs_nothing(desk: Desk, arguments: list[str], said: str) -> None:
+    done = desk.run(*arguments)
+    assert done.returncode == 64, done.stdout + done.stderr
+    assert said in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stderr
+
+
+def test_faults_of_the_configuration_name_file_line_and_key_all_at_once(desk: Desk) -> None:
+    (desk.folder / "roundsman.yml").write_text(
+        "inventory: hosts.yml\nforks: many\nalerts:\n  receivers:\n    - {name: team, urls: [{env: NOT_SET}]}\n"
+        "colour: red\n"
+    )
+    done = desk.run("rounds")
+    assert done.returncode == 64
+    for fault in ("roundsman.yml:2: forks", "roundsman.yml:5: alerts.receivers.0.urls.0", "roundsman.yml:6: colour"):
+        assert fault in done.stderr
+
+
+def test_an_inventory_by_a_relative_path(desk: Desk) -> None:
+    done = desk.run("health", "-i", "hosts.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_half_an_inventory_is_not_taken_for_all_of_it(desk: Desk) -> None:
+    folder = desk.folder / "inventory"
+    folder.mkdir()
+    (desk.folder / "hosts.yml").rename(folder / "hosts.yml")
+    (folder / "broken.yml").write_text("all: [broken\n")
+    done = desk.run("health", "-i", "inventory")
+    assert done.returncode == 3
+    assert "broken.yml" in done.stdout
+
+
+def test_a_store_that_is_no_store(desk: Desk) -> None:
+    (desk.folder / "state").mkdir()
+    (desk.folder / "state/store.db").write_text("this is not a database, not at all, not even a small one")
+    done = desk.run("runs", "list")
+    assert (done.returncode, "Traceback" in done.stderr) == (6, False), done.stderr
+
+
+def test_a_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BIN / "roundsman", "health"], cwd=desk.folder, stdout=subprocess.PIPE, stderr=full, text=True, check=False
+        )
+    assert done.returncode == 0, done.stdout
+    assert "1 of 1 host OK" in done.stdout
