@@ -81,8 +81,8 @@ def _what(check: str, message: str) -> str:
 
 def _good_backups(host: HostReport) -> list[str]:
     made = [
-        f"backup of {one['source']}: {counted(one['files'], 'file')}, {size(one['total_bytes'])}, {size(one['added_bytes'])} new, "
-        f"{span(one['duration_s'])}, snapshot {one['snapshot'][:8]}"
+        f"backup of {one['source']}: {counted(one['files'], 'file')}, {size(one['total_bytes'])}, "
+        f"{size(one['added_bytes'])} new, {span(one['duration_s'])}, snapshot {one['snapshot'][:8]}"
         for one in host.backups
         if one.get("snapshot") and not one.get("reason")
     ]
