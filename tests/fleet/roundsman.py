@@ -54,8 +54,11 @@ class Listener:
 class Roundsman:
     """The command with a configuration of its own in `folder`. The password comes by the environment."""
 
-    def __init__(self, folder: Path, inventory: Path, listener: Listener | None = None) -> None:
+    def __init__(
+        self, folder: Path, inventory: Path, listener: Listener | None = None, password: str = PASSWORD
+    ) -> None:
         self.folder = folder
+        self._password = password
         self.state = folder / "state"
         self.config = folder / "roundsman.yml"
         receivers = [{"name": "team", "webhooks": [{"url": listener.url}]}] if listener else []
@@ -75,7 +78,7 @@ class Roundsman:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, PASSWORD_VARIABLE: PASSWORD}
+        return {**os.environ, PASSWORD_VARIABLE: self._password}
 
     def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -84,8 +87,10 @@ class Roundsman:
         )  # fmt: skip
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        # Shells start background jobs with Ctrl-C ignored, and what is ignored stays so.
+        heed_ctrl_c = ["env", "--default-signal=INT"]
         return subprocess.Popen(
-            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment,
+            [*heed_ctrl_c, *self.command(*arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 

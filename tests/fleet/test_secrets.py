@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from tests.fleet.roundsman import PASSWORD, Roundsman, backed_up
+from tests.fleet.roundsman import Roundsman, backed_up
 
 if TYPE_CHECKING:
     from tests.fleet.hosts import Fleet
@@ -21,10 +22,10 @@ CHECKS = [{"type": "systemd"}]
 class Watch:
     """Reads the argument lists of every process of this machine, its hosts' included, and every file in a folder."""
 
-    def __init__(self, folder: Path, secrets: list[str]) -> None:
+    def __init__(self, folder: Path, words: list[str]) -> None:
         self.found: set[str] = set()
         self.processes_seen = 0
-        self._folder, self._secrets = folder, [secret.encode() for secret in secrets]
+        self._folder, self._secrets = folder, [word.encode() for word in words]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -56,7 +57,8 @@ class Watch:
 
 
 def test_no_secret_is_anywhere(fleet: Fleet, tmp_path: Path) -> None:
-    in_url = "hunter2-in-a-url"
+    # Not those of other tests, which may run beside this one and are less careful.
+    password, in_url = f"password-{secrets.token_hex(8)}", f"in-a-url-{secrets.token_hex(8)}"
     vault = fleet.backup_server("vault1")
 
     def remote(name: str) -> str:
@@ -68,9 +70,9 @@ def test_no_secret_is_anywhere(fleet: Fleet, tmp_path: Path) -> None:
     web3 = fleet.host(
         "web3", variables=backed_up("/etc", "/not/there", roundsman_checks=CHECKS, roundsman_repository=remote("web3"))
     )
-    roundsman = Roundsman(tmp_path, fleet.inventory([web1, web2, web3]))
+    roundsman = Roundsman(tmp_path, fleet.inventory([web1, web2, web3]), password=password)
 
-    with Watch(tmp_path, [PASSWORD, in_url]) as watch:
+    with Watch(tmp_path, [password, in_url]) as watch:
         outputs = [
             roundsman.run("rounds", "-vvvv"),
             roundsman.run("backup", "verify", "--json"),
@@ -81,10 +83,10 @@ def test_no_secret_is_anywhere(fleet: Fleet, tmp_path: Path) -> None:
     assert watch.processes_seen > 50
     assert watch.found == set()
     for output in outputs:
-        assert PASSWORD not in output.stdout + output.stderr
+        assert password not in output.stdout + output.stderr
         assert in_url not in output.stdout + output.stderr
     for host in (web1, web2, web3):
-        for secret in (PASSWORD, in_url):
+        for secret in (password, in_url):
             places = "/var/log /var/lib/roundsman /root /home /tmp /run/log"
             assert host.run(f"grep -rla -e {secret} {places} 2>/dev/null", check=False).stdout == ""
             assert host.run(f"journalctl --no-pager -o export | grep -a -c -e {secret}", check=False).stdout == "0\n"
