@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from importlib import import_module, metadata
 
@@ -49,6 +51,23 @@ def cli() -> None:
 
 
 def main() -> None:
+    try:
+        _run()
+    finally:
+        _give_up_on_full_streams()
+
+
+def _give_up_on_full_streams() -> None:
+    """A terminal that is gone or a full disk behind a log must not change the exit code: Python would make it 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _run() -> None:
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -9,7 +9,6 @@ import datetime
 import os
 import shutil
 import signal
-import subprocess
 import time
 
 from .engines.base import BackupError
@@ -84,7 +83,7 @@ class Session:
     def working(self):
         """Hold this host's lock on the repository, and be gentle; yields the engine."""
         if self.module.params["low_priority"]:
-            _be_gentle()
+            _be_gentle(self.module)
         with self.state.locked(key(self.url), self.module.params["lock_timeout_s"]) as fd:
             yield self.engine(fd)
 
@@ -113,18 +112,13 @@ class Scratch:
         remove_tree(self.path)
 
 
-def _be_gentle():
+def _be_gentle(module):
     """Lowest priority for processor and disk, for this process and the engine."""
     with contextlib.suppress(OSError):
         os.nice(19)
     ionice = shutil.which("ionice")
     if ionice:
-        subprocess.run(
-            [ionice, "-c", "2", "-n", "7", "-p", str(os.getpid())],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
+        module.run_command([ionice, "-c", "2", "-n", "7", "-p", str(os.getpid())])
 
 
 def run_module(module, name, record, work):

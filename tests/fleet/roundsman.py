@@ -90,8 +90,8 @@ class Roundsman:
         # Shells start background jobs with Ctrl-C ignored, and what is ignored stays so.
         heed_ctrl_c = ["env", "--default-signal=INT"]
         return subprocess.Popen(
-            [*heed_ctrl_c, *self.command(*arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment,
-            stdin=subprocess.DEVNULL, start_new_session=True,
+            [*heed_ctrl_c, *self.command(*arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
     def json(self, *arguments: str) -> Any:

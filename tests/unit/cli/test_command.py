@@ -64,10 +64,10 @@ def test_a_round_and_a_restore(desk: Desk) -> None:
 
     target = desk.folder / "restored"
     options = ["backup", "restore", "here", "--source", "shop", "--to", str(target)]
-    assert "would be restored into" in desk.run(*options, "--check").stdout
+    assert "would be restored into" in " ".join(desk.run(*options, "--check").stdout.split())
     assert not target.exists()
     done = desk.run(*options)
-    assert (done.returncode, f"are in {target} and equal the manifest" in done.stdout) == (0, True), done.stdout
+    assert (done.returncode, "equal the manifest" in " ".join(done.stdout.split())) == (0, True), done.stdout
     assert Path(f"{target}{desk.source}/orders").read_text() == "one order\n"
 
     Path(f"{target}{desk.source}/orders").write_text("another\n")
