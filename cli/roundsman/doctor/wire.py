@@ -22,6 +22,10 @@ PEEK_PAUSE_S = 0.05
 BANNER_LINE = re.compile(rb"^(SSH-[^\r\n]+)\r?\n", re.MULTILINE)
 
 
+# OpenSSH 9.8 and newer says it instead of a banner to an address that failed before (sshd_config, PerSourcePenalties).
+PENALTY = "Not allowed at this time"
+
+
 def fall(rung: str, message: str, remedy: str) -> Fell:
     return Fell(Finding(rung, Status.FAILED, message, remedy))
 
@@ -143,4 +147,7 @@ def _no_banner(route: Route, seen: bytes, when: str, proxy_errors: str) -> Fell:
         remedy = "on the host's console: journalctl -u ssh -n 20 (hung, MaxStartups, fail2ban, out of memory?)"
         return fall(BANNER, f"{where} gave no SSH banner {when}", remedy)
     first = seen.splitlines()[0][:80].decode(errors="replace")
+    if first.startswith(PENALTY):
+        remedy = "wait some minutes; on the host's console: journalctl -u ssh -n 20 (see PerSourcePenalties)"
+        return fall(BANNER, f"the SSH server of {route.host} turns this address away for a while, after failures", remedy)
     return fall(BANNER, f"{where} does not speak SSH; it says {first!r}", "correct ansible_port (or ansible_host)")

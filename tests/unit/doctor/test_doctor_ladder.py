@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,21 @@ def authentications(web1: Web1) -> int:
     os.sync()
     log = (web1.folder / "log").read_text()
     return sum(word in line for line in log.splitlines() for word in ("Accepted", "Failed", "authenticating"))
+
+
+def test_a_server_that_turns_this_address_away_is_not_taken_for_another_service(tmp_path: Path) -> None:
+    """OpenSSH 9.8 and newer says this instead of a banner, after failed attempts."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def turn_away() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"Not allowed at this time\r\n")
+
+        threading.Thread(target=turn_away, daemon=True).start()
+        target = HostTarget("web1", address="127.0.0.1", port=port, user="ops", ssh_args=("-F", "none"))
+        *_, finding = probe_host(target, 5).findings
+    assert (finding.rung, finding.status) == ("banner", Status.FAILED)
+    assert "turns this address away" in finding.message
+    assert "wait" in (finding.remedy or "")
