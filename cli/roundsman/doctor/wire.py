@@ -148,6 +148,6 @@ def _no_banner(route: Route, seen: bytes, when: str, proxy_errors: str) -> Fell:
         return fall(BANNER, f"{where} gave no SSH banner {when}", remedy)
     first = seen.splitlines()[0][:80].decode(errors="replace")
     if first.startswith(PENALTY):
-        remedy = "wait some minutes; on the host's console: journalctl -u ssh -n 20 (see PerSourcePenalties)"
-        return fall(BANNER, f"the SSH server of {route.host} turns this address away for a while, after failures", remedy)
+        message = f"the SSH server of {route.host} turns this address away for a while, after failures"
+        return fall(BANNER, message, "wait some minutes; on the host's console: journalctl -u ssh -n 20")
     return fall(BANNER, f"{where} does not speak SSH; it says {first!r}", "correct ansible_port (or ansible_host)")
