@@ -5,110 +5,27 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.util
-import io
 import json
-import shlex
 import signal
-import zipfile
-import zlib
-from pathlib import Path
+import threading
+import time
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.health import ARGUMENT_SPEC, prepare
+from ..module_utils.checks import clock
+from ..module_utils.family import UNKNOWN, worst
+from ..module_utils.health import ARGUMENT_SPEC, clean, prepare, run_all
 from ..module_utils.lean import MARKER
-from ..module_utils.psutil_copy import platform
+from ..plugin_utils import bookmarks
+from ..plugin_utils.parcel import TOO_OLD, pack_psutil, parcel, script
 
 MODULE = "roundsman.fleet.health"
 TRANSPORTS = ("lean", "module")
 NEWEST_FIRST = tuple("python3.%d" % minor for minor in range(14, 7, -1))
 PYTHONS = ("/usr/bin/python3", "python3", *NEWEST_FIRST, "/usr/libexec/platform-python")
-TOO_OLD = 43
 GRACE_S = 60  # for connecting, starting Python and sending psutil, on a host that is hard at work
-
-# Runs on the host with the sources at hand: imports them from memory, each only when it is needed.
-BOOTSTRAP = """
-from _frozen_importlib import ModuleSpec
-class Memory:
-    def find_spec(name, path=None, target=None):
-        if name in SOURCES:
-            return ModuleSpec(name, Memory, origin=name, is_package=not SOURCES[name])
-    def create_module(spec):
-        return None
-    def exec_module(module):
-        exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
-sys.meta_path.insert(0, Memory)
-from roundsman_lean.lean import main
-main(stream, size)
-"""
-# Reads "<bytes of code> <bytes of request>", the code and the request; what is left over is a copy of psutil.
-FIRST_STEP = (
-    "import sys,zlib\n"
-    "if sys.version_info<(3,8): sys.stderr.write(sys.executable+' is '+sys.version[:6]+chr(10)); sys.exit(%d)\n"
-    "stream=sys.stdin.buffer\n"
-    "code,size=map(int,stream.readline().split())\n"
-    "exec(zlib.decompress(stream.read(code)))"
-) % TOO_OLD
-
-
-def pack_code(folder):
-    """The compressed script that holds the modules under a `module_utils` folder which a sweep can need."""
-    wanted = ["family", "health", "lean", "psutil_copy", "specs", "thresholds", "x509"]
-    files = [folder / (name + ".py") for name in wanted] + sorted((folder / "checks").glob("[a-z]*.py"))
-    sources = {"roundsman_lean": "", "roundsman_lean.checks": ""}
-    for file in files:
-        name = ".".join(file.relative_to(folder).with_suffix("").parts)
-        sources["roundsman_lean." + name] = file.read_text(encoding="utf-8")
-    return zlib.compress(("SOURCES = %r\n%s" % (sources, BOOTSTRAP)).encode(), 9)
-
-
-def psutil_files():
-    """Files of the controller's psutil that run on any Python 3 of its platform: name -> path; empty if none do."""
-    found = importlib.util.find_spec("psutil")
-    folder = Path(found.origin).parent if found and found.origin else None
-    if not folder or not list(folder.glob("*.abi3.so")):
-        return {}
-    files = [*folder.glob("*.py"), *folder.glob("*.abi3.so")]
-    return {"psutil/" + file.name: file for file in sorted(files)}
-
-
-def pack_psutil():
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as copy:
-        for name, file in psutil_files().items():
-            copy.write(file, name)
-    return archive.getvalue()
-
-
-def offer_psutil():
-    """What hosts have to know about our copy to want it, see psutil_copy.load; None when there is none to carry."""
-    digest = hashlib.sha256()
-    files = psutil_files()
-    for name, file in files.items():
-        digest.update(name.encode() + file.read_bytes())
-    return dict(platform(), hash=digest.hexdigest()[:16]) if files else None
-
-
-# Made once, when Ansible's main process loads the plugin; its workers inherit them.
-CODE = pack_code(Path(__file__).parent.parent / "module_utils")
-OFFER = offer_psutil()
-
-
-def script(pythons, environment=""):
-    """The shell command that runs what comes over standard input in the first Python that is new enough.
-
-    A Python that is too old ends before it reads, so that the next one finds the input untouched.
-    """
-    names = " ".join(shlex.quote(python) for python in pythons)
-    return (
-        '( for p in %s; do command -v "$p" >/dev/null 2>&1 || continue; %s "$p" -I -c %s; r=$?; '
-        "case $r in %d|126|127) ;; *) exit $r ;; esac; done; "
-        "echo tried %s >&2; exit %d )"
-    ) % (names, environment, shlex.quote(FIRST_STEP), TOO_OLD, names, TOO_OLD)
 
 
 def parse(reply):
@@ -153,6 +70,37 @@ def patience(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
+class FromHere(threading.Thread):
+    """The checks that look from the controller, while the host sees to its own."""
+
+    def __init__(self, specs, recalled):
+        super().__init__(daemon=True)
+        self._specs, self._recalled = specs, recalled
+        self.results, self.bookmarks = [], {}
+
+    def run(self):
+        self.results, self.bookmarks = run_all(self._specs, None, "not needed", self._recalled)
+
+
+def on_host(spec):
+    return spec.keys["from"] == "host"
+
+
+def whole(specs, answer, from_here, exchange):
+    """The host's answer with what was seen from here, in the order of the specs, and what only both can know."""
+    times = answer.pop("clock")
+    found = {result["id"]: result for result in [*answer["checks"], *from_here.results]}
+    sides = (exchange[0], times["received"], times["answered"], exchange[1])
+    checks = []
+    for spec in specs:
+        result = found.get(clean(spec.id))  # none where something optional is not there
+        if result and spec.type == "clock" and result["status"] != UNKNOWN:
+            result.update(clock.conclude(spec.keys, result, sides))
+        checks += [result] if result else []
+    left = dict(answer["bookmarks"], **from_here.bookmarks)
+    return dict(answer, checks=checks, worst=worst([check["status"] for check in checks]), bookmarks=left)
+
+
 class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
@@ -164,16 +112,28 @@ class ActionModule(ActionBase):
         specs, faults = prepare(parameters)
         if faults:
             raise AnsibleActionFail("these health checks cannot run, so none did:\n- " + "\n- ".join(faults))
-        lean = self._transport(task_vars) == "lean" and self._can_pipe()
+        parameters["bookmarks"] = parameters["bookmarks"] or bookmarks.recall(task_vars["inventory_hostname"])
+        from_here = FromHere([spec for spec in specs if not on_host(spec)], parameters["bookmarks"])
+        from_here.start()
+        there = [check for check, spec in zip(parameters["checks"], specs) if on_host(spec)]
         # A time limit that the task has keeps the alarm for itself.
         limit = GRACE_S + max((spec.limit_s for spec in specs), default=0)
         with contextlib.nullcontext() if self._task.timeout else patience(limit):
-            if lean:
-                result.update(self._sweep(parameters, task_vars), changed=False)
-            else:
-                result.update(self._execute_module(module_name=MODULE, module_args=parameters, task_vars=task_vars))
-                result.pop("invocation", None)  # a URL of a check may hold a password
+            answer = self._look_there(dict(parameters, checks=there), task_vars)
+        if "checks" in answer:
+            from_here.join()
+            answer = whole(specs, answer, from_here, self._exchange)
+        result.update(answer)
         return result
+
+    def _look_there(self, parameters, task_vars):
+        if self._transport(task_vars) == "lean" and self._can_pipe():
+            return dict(self._sweep(parameters, task_vars), changed=False)
+        sent = time.time()
+        answer = self._execute_module(module_name=MODULE, module_args=parameters, task_vars=task_vars)
+        self._exchange = sent, time.time()
+        answer.pop("invocation", None)  # a URL of a check may hold a password
+        return answer
 
     def _transport(self, task_vars):
         transport = self._templar.template(task_vars.get("roundsman_health_transport", TRANSPORTS[0]))
@@ -206,7 +166,8 @@ class ActionModule(ActionBase):
         return answer
 
     def _call(self, parameters, task_vars, archive):
-        request = json.dumps({"parameters": parameters, "offer": OFFER}).encode()
-        data = b"%d %d\n" % (len(CODE), len(request)) + CODE + request + archive
         command = script(self._pythons(task_vars), self._compute_environment_string())
-        return parse(self._low_level_execute_command(command, in_data=data))
+        data, sent = parcel(parameters, archive), time.time()
+        reply = self._low_level_execute_command(command, in_data=data)
+        self._exchange = sent, time.time()
+        return parse(reply)

@@ -51,6 +51,7 @@ from datetime import datetime, timezone
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
+from ..plugin_utils import bookmarks
 from ..plugin_utils.ledger_file import LedgerFile
 
 # Module -> (kind of record, what of its result is recorded)
@@ -103,6 +104,7 @@ class CallbackModule(CallbackBase):
         self._guard = threading.Lock()
         self._file: LedgerFile | None = None
         self._playbook = ""
+        self._bookmarks_dir = ""
         self._started = False
         self._write_failed = False
 
@@ -114,6 +116,8 @@ class CallbackModule(CallbackBase):
         if not run_id or os.path.exists(os.path.join(directory, run_id + ".jsonl")):
             run_id = new_run_id(datetime.now(timezone.utc))
         self._started = False
+        self._bookmarks_dir = os.path.join(os.path.dirname(os.path.normpath(directory)), "bookmarks")
+        os.environ[bookmarks.DIRECTORY] = self._bookmarks_dir
         try:
             self._file = LedgerFile(directory, run_id)
         except OSError as error:
@@ -191,8 +195,19 @@ class CallbackModule(CallbackBase):
             if values.get("skipped"):
                 return
             self._append(kind, {**fields, "data": {key: values[key] for key in keys if key in values}})
+            if values.get("bookmarks") and not context.CLIARGS.get("check"):
+                self._keep_bookmarks(fields["host"], values["bookmarks"])
         elif not ok and not is_handled(result.task):
             self._append("failed", {**fields, "data": {"task": result.task.get_name(), "action": action}})
+
+    def _keep_bookmarks(self, host: str, left: dict) -> None:
+        """After the record, never before it: what a lost record counted is counted again on the next round."""
+        try:
+            if self._file is not None and not self._file.unwritten:
+                self._file.flush(sync=True)
+                bookmarks.keep(self._bookmarks_dir, host, left, time.time())
+        except OSError as error:
+            self._display.warning(f"roundsman: {error}; the next round of {host} looks at the same again")
 
     def _append(self, kind: str, fields: dict) -> None:
         if self._file is None:

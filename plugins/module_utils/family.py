@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import collections
+import os
+import pwd
 import subprocess
 
 from .thresholds import number
@@ -12,9 +14,14 @@ from .thresholds import number
 OK, WARNING, CRITICAL, UNKNOWN = "OK", "WARNING", "CRITICAL", "UNKNOWN"
 BY_SEVERITY = (OK, WARNING, UNKNOWN, CRITICAL)
 
+ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
 Key = collections.namedtuple("Key", "type default help required dimension floor choices")
 Finding = collections.namedtuple("Finding", "status message value unit perfdata")
-Family = collections.namedtuple("Family", "name help keys run target needs_psutil judge_spec")
+Family = collections.namedtuple("Family", "name area help keys run target needs_psutil judge_spec anywhere")
+
+# What a check is about; `roundsman health HOST` has a part for each.
+AREAS = ("services", "resources", "api", "errors", "queues", "throughput")
 
 
 class CannotLookError(Exception):
@@ -25,36 +32,72 @@ class CannotLookError(Exception):
         self.remedy = remedy
 
 
-class Context:
-    """What a running check may use besides its spec: psutil (or None), its time limit in s, a way to run commands."""
+class NotThereError(CannotLookError):
+    """What the check looks at is not on this host. With `optional: true` there is then no result, else UNKNOWN."""
 
-    def __init__(self, limit_s, psutil=None):
+
+class Context:
+    """What a running check may use besides its spec: psutil (or None), its time limit in s, a way to run commands.
+
+    `bookmark` is what this check left when it last looked in a recorded round (plain JSON, small), or None: the
+    position in a log, the reading of a counter. What it leaves now with `leave` is there on the next round.
+    """
+
+    def __init__(self, limit_s, psutil=None, bookmark=None):
         self.limit_s = limit_s
         self.psutil = psutil
+        self.bookmark = bookmark
+        self.left = None
         self.processes = []
 
-    def run(self, argv):
-        """(exit code, stdout, stderr) of a command in the C locale; CannotLookError when the program is not there."""
-        environment = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    def leave(self, bookmark):
+        self.left = bookmark
+
+    def run(self, argv, *, user=None, environment=None, stdin=None):
+        """(exit code, stdout, stderr) of a command in the C locale.
+
+        `user`: as whom (only root may name another). `environment` is added to the small one that commands get: the
+        place for secrets. `stdin` is text. NotThereError when the program is not there.
+        """
+        argv = _as_user(argv, user)
+        environment = dict(ENVIRONMENT, **(environment or {}))
         try:
             # There is no AnsibleModule on the lean way, and checks run in threads, with limits.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
                 start_new_session=True,
             )
+        except FileNotFoundError as error:
+            raise NotThereError("%s is not installed" % argv[0], "install it, or remove the check") from error
         except OSError as error:
             raise CannotLookError("%s cannot be run: %s" % (argv[0], error.strerror)) from error
         self.processes.append(process)
-        stdout, stderr = process.communicate()
+        stdout, stderr = process.communicate(None if stdin is None else stdin.encode())
         return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
 
 
+def _as_user(argv, user):
+    """The command that runs `argv` as `user`; CannotLookError when that takes a root that we are not."""
+    if user is None or user == pwd.getpwuid(os.geteuid()).pw_name:
+        return argv
+    if os.geteuid() != 0:
+        raise CannotLookError(
+            "only root can look as %s" % user,
+            "check as root (roundsman_health_become: true), or log in as %s" % user,
+        )
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        raise NotThereError("there is no user %s on the host" % user, "correct the check's user") from None
+    return ["runuser", "-u", user, "--", *argv]
+
+
 def key(kind, text, default=None, required=False, choices=None):
-    """A key of type `str`, `path`, `bool`, `int`, `seconds`, `list` (of str) or `dict`."""
+    """A key of type `str`, `path`, `bool`, `int`, `port`, `seconds`, `list` (of str) or `dict`."""
     return Key(kind, default, text, required, None, False, choices)
 
 
@@ -63,9 +106,13 @@ def threshold(dimension, text, default=None, floor=False):
     return Key("threshold", default, text, False, dimension, floor, None)
 
 
-def family(name, text, keys, run, *, target=None, needs_psutil=False, judge_spec=None):
-    """`target(spec) -> str` says what is looked at; `judge_spec(spec) -> [str]` finds faults across keys."""
-    return Family(name, text, keys, run, target or (lambda _spec: ""), needs_psutil, judge_spec or (lambda _spec: []))
+def family(name, area, text, keys, run, *, target=None, needs_psutil=False, judge_spec=None, anywhere=False):
+    """`target(spec) -> str` says what is looked at; `judge_spec(spec) -> [str]` finds faults across keys.
+
+    `area` is one of AREAS. `anywhere`: it looks over the network, so it can also run on the controller, `from` there.
+    """
+    target, judge_spec = target or (lambda _spec: ""), judge_spec or (lambda _spec: [])
+    return Family(name, area, text, keys, run, target, needs_psutil, judge_spec, anywhere)
 
 
 def finding(status, message, value=None, unit="", perfdata=""):

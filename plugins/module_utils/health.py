@@ -13,7 +13,7 @@ import threading
 import time
 
 from . import psutil_copy
-from .family import UNKNOWN, CannotLookError, Context, finding, worst
+from .family import UNKNOWN, CannotLookError, Context, NotThereError, finding, worst
 from .specs import read
 
 LONGEST_MESSAGE = 1000
@@ -23,6 +23,7 @@ ARGUMENT_SPEC = {
     "checks": {"type": "list", "elements": "dict", "required": True},
     "timeout_s": {"type": "float", "default": 10.0},
     "psutil": {"type": "str", "choices": ["carry", "host"], "default": "carry"},
+    "bookmarks": {"type": "dict", "default": {}},
 }
 
 
@@ -34,39 +35,51 @@ def prepare(parameters):
     return read(parameters["checks"], limit_s)
 
 
-def sweep(specs, policy, offer=None, archive=None):
+def sweep(specs, parameters, offer=None, archive=None):
     """What the module returns for good specs, or {send_psutil: True} when the controller should send its copy first.
 
-    `policy`, `offer` and `archive` are those of psutil_copy.load.
+    `parameters` are the module's; `offer` and `archive` those of psutil_copy.load.
     """
+    received = time.time()
     found = psutil_copy.NOT_NEEDED
     if any(spec.family.needs_psutil for spec in specs):
-        found = psutil_copy.load(policy, offer, archive)
+        found = psutil_copy.load(parameters["psutil"], offer, archive)
     if found.wanted:
         return {"send_psutil": True}
-    results = run_all(specs, found.library, found.state)
-    return {"checks": results, "worst": worst([result["status"] for result in results]), "psutil": found.state}
+    results, bookmarks = run_all(specs, found.library, found.state, parameters["bookmarks"])
+    return {
+        "checks": results,
+        "worst": worst([result["status"] for result in results]),
+        "psutil": found.state,
+        "bookmarks": bookmarks,
+        "clock": {"received": received, "answered": time.time()},
+    }
 
 
-def run_all(specs, psutil, psutil_state):
-    """One result per spec, in their order. A check without an answer at its limit is left behind, never waited for."""
+def run_all(specs, psutil, psutil_state, bookmarks=None):
+    """(results, bookmarks): one result per spec, in their order, but none where an optional thing is not there.
+
+    A check without an answer at its limit is left behind, never waited for. `bookmarks` are what checks left, by id.
+    """
     answers, contexts, started = queue.Queue(), {}, time.monotonic()
     for spec in specs:
-        contexts[spec.id] = Context(spec.limit_s, psutil)
+        contexts[spec.id] = Context(spec.limit_s, psutil, (bookmarks or {}).get(spec.id))
         thread = threading.Thread(target=_answer, args=(spec, contexts[spec.id], psutil_state, answers), daemon=True)
         thread.start()
-    results = {}
+    results, left = {}, {}
     for spec in sorted(specs, key=lambda each: each.limit_s):
         while spec.id not in results:
             try:
-                name, result = answers.get(timeout=max(0.0, started + spec.limit_s - time.monotonic()))
+                name, result, bookmark = answers.get(timeout=max(0.0, started + spec.limit_s - time.monotonic()))
             except queue.Empty:
                 results[spec.id] = _silence(spec)
                 break
             results[name] = result
+            if bookmark is not None:
+                left[name] = bookmark
     for context in contexts.values():
         _kill(context)
-    return [results[spec.id] for spec in specs]
+    return [results[spec.id] for spec in specs if results[spec.id] is not None], left
 
 
 def _answer(spec, context, psutil_state, answers):
@@ -76,12 +89,15 @@ def _answer(spec, context, psutil_state, answers):
             result = _unknown(spec, "psutil is not there (%s)" % psutil_state, psutil_copy.REMEDY)
         else:
             result = _result(spec, spec.family.run(spec.keys, context))
+    except NotThereError as error:
+        result = None if spec.keys["optional"] else _unknown(spec, error, error.remedy)
     except CannotLookError as error:
         result = _unknown(spec, error, error.remedy)
     except Exception as error:  # noqa: BLE001 - whatever breaks in one check is that check's result
         result = _unknown(spec, "the check broke: %s: %s" % (type(error).__name__, error))
-    result["duration_s"] = round(time.monotonic() - started, 4)
-    answers.put((spec.id, result))
+    if result is not None:
+        result["duration_s"] = round(time.monotonic() - started, 4)
+    answers.put((spec.id, result, context.left))
 
 
 def _silence(spec):
@@ -101,6 +117,7 @@ def _result(spec, found, remedy=None):
     return {
         "id": clean(spec.id),
         "type": spec.type,
+        "area": spec.family.area,
         "target": clean(spec.target),
         "status": found.status,
         "value": found.value if found.value is not None and math.isfinite(found.value) else None,
@@ -110,6 +127,8 @@ def _result(spec, found, remedy=None):
         "message": clean(found.message)[:LONGEST_MESSAGE],
         "remedy": clean(remedy) if remedy else None,
         "perfdata": clean(found.perfdata)[:LONGEST_PERFDATA],
+        "attempts": spec.keys["attempts"],
+        "recovery_s": spec.keys["recovery"] or 0.0,
         "duration_s": 0.0,
     }
 

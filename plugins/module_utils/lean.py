@@ -19,7 +19,7 @@ def answer(request, archive):
     specs, faults = prepare(parameters)
     if faults:
         return {"faults": faults}
-    return sweep(specs, parameters["psutil"], request["offer"], archive or None)
+    return sweep(specs, parameters, request["offer"], archive or None)
 
 
 def main(stream, request_size):

@@ -11,12 +11,29 @@ import re
 from .family import key
 from .thresholds import BadValueError, Threshold
 
-FAMILIES = ("cpu", "filesystem", "http", "load", "memory", "processes", "swap", "systemd", "tcp", "uptime")
+FAMILIES = (
+    "clock",
+    "cpu",
+    "filesystem",
+    "http",
+    "load",
+    "memory",
+    "processes",
+    "swap",
+    "systemd",
+    "tcp",
+    "uptime",
+)
+PLACES = ("host", "controller")
 
 COMMON = {
     "id": key("str", "name of the check, unique on its host; by default the type and what is looked at"),
     "type": key("str", "family of the check", required=True),
     "timeout": key("seconds", "time limit of this check; by default the module's timeout_s"),
+    "optional": key("bool", "where what it looks at is not on the host, give no result instead of UNKNOWN", False),
+    "attempts": key("int", "how many rounds in a row it has to be amiss before it alerts", 1),
+    "recovery": key("seconds", "how long it has to be fine before its alert is resolved"),
+    "from": key("str", "where to look from (only checks of the network)", "host", choices=PLACES),
 }
 # Names of the alerts about a host itself, its runs, backups and verifications, with which no check may be confused.
 RESERVED = ("reachable", "run", "health", "backup", "verify")
@@ -61,7 +78,7 @@ def read_one(check, timeout_s):
     values, faults = read_keys(check, dict(COMMON, **family.keys), name)
     if faults:
         return None, faults
-    faults += family.judge_spec(values)
+    faults += _common_faults(values, family) + family.judge_spec(values)
     if faults:
         return None, faults
     target = family.target(values)
@@ -162,6 +179,15 @@ CONVERSIONS = {
     "list": _list,
     "dict": _dict,
 }
+
+
+def _common_faults(values, family):
+    faults = []
+    if not 1 <= values["attempts"] <= 100:
+        faults.append("attempts has to be from 1 to 100, not %d" % values["attempts"])
+    if values["from"] != PLACES[0] and not family.anywhere:
+        faults.append("%s can only be looked at from the host itself" % family.name)
+    return faults
 
 
 def _id_faults(identity):

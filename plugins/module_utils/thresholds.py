@@ -32,20 +32,22 @@ DIMENSIONS = {
     "count": {"": {"": 1}},
     "percent": {"%": {"": 1, "%": 1}},
     "duration": {"s": DURATIONS},
+    "rate": {"/s": {"": 1, "/s": 1, "/min": 1 / 60.0, "/h": 1 / 3600.0}},
     "space": {"%": {"%": 1}, "B": {key: value for key, value in SIZES.items() if key}},
 }
 EXAMPLES = {
     "count": "10, 10: or 10:20",
     "percent": "80%",
     "duration": "30s, 5min, 2h or 7d",
+    "rate": "10/s, 5/min or 1/h",
     "space": "80%, 500M or 10GiB",
 }
 
-_BOUND = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z%]*)$")
+_BOUND = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z%/]*)$")
 
 
 class Threshold:
-    """A range that a value must stay in (or, with @, out of); bounds are in `unit`, a base unit: %, s, B or ''."""
+    """A range that a value must stay in (or, with @, out of); bounds are in `unit`, a base unit: %, s, B, /s or ''."""
 
     __slots__ = ("high", "inside", "low", "text", "unit")
 

@@ -7,6 +7,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: health
 short_description: Check the health of a host
+extends_documentation_fragment:
+  - roundsman.fleet.checks_services
+  - roundsman.fleet.checks_resources
+  - roundsman.fleet.checks_api
+  - roundsman.fleet.checks_errors
+  - roundsman.fleet.checks_queues
+  - roundsman.fleet.checks_throughput
 version_added: "0.1.0"
 description:
   - Runs a list of checks on the host, all at once and in one round trip, and returns a result with a status for each.
@@ -34,39 +41,24 @@ options:
       carry: Where the host has none, keep a copy of the controller's in C(~/.cache/roundsman) of the user that checks.
       host: Use only the host's own; the checks that need a missing library are C(UNKNOWN).
     default: carry
+  bookmarks:
+    description:
+      - What checks that go on where they stopped (in a log, with a counter) returned on an earlier call, by their ids.
+      - Left empty, it is what the C(roundsman.fleet.ledger) callback kept of the last recorded round.
+    type: dict
+    default: {}
 notes:
   - "Keys of every check: C(type), the family, required; C(id), a name that is unique on its host, by default the type
-    and what is looked at; C(timeout), its own time limit."
-  - "C(cpu), share of processor time in use: C(warn) (default C(90%)), C(crit), C(sample), how long to measure
-    (default C(500ms))."
-  - "C(load), load average: C(warn) (default C(2)), C(crit) (default C(4)), C(minutes), which average, one of 1, 5 and
-    15 (default 15), C(per_core), divide by the number of cores (default true)."
-  - "C(memory), memory in use as far as it is not available: C(warn) (default C(90%)), C(crit) (default C(95%))."
-  - "C(swap), swap space in use: C(warn) (default C(60%)), C(crit) (default C(90%))."
-  - "C(filesystem), space and inodes, of every real mount or of one path; the worst mount decides: C(path), look only
-    at the filesystem that holds it, C(mounted), it is critical when nothing is mounted at C(path), C(exclude),
-    patterns of mount points to leave out, C(network), network filesystems as well (default false), C(warn) (default
-    C(85%)) and C(crit) (default C(95%)) for used space, C(free_warn) and C(free_crit) for free space, where a single
-    number is the least that is fine, C(inodes_warn) (default C(85%)) and C(inodes_crit) (default C(95%)) for used
-    inodes."
-  - "C(processes), number of processes that are not zombies: C(name) and C(user), patterns that choose which to count,
-    C(warn) and C(crit), of which at least one is required."
-  - "C(systemd), units that have failed: C(ignore), patterns of units that may fail, C(warn), C(crit) (default C(0))
-    for their number. With C(unit), that this unit is active; the number is then 0 or 1."
-  - "C(tcp), a port accepts a connection: C(host) (default C(localhost)), C(port), required, C(warn) (default C(1s))
-    and C(crit) for the time that takes."
-  - "C(http), a URL answers: C(url), required, C(status), the codes that are fine (default C(2xx)), C(contains), text
-    that has to be in the answer, C(headers), C(follow_redirects) (default true), C(verify), refuse a certificate that
-    is not valid (default true), C(ca), file of certificate authorities on the host, C(warn) (default C(2s)) and
-    C(crit) for the response time, C(certificate_warn) (default C(21d)) and C(certificate_crit) (default C(7d)) for
-    the time that the certificate stays valid, where a single number is the least that is fine."
-  - "C(uptime), time since boot: C(warn), C(crit), C(reboot_required), what a required reboot is, one of C(ignore),
-    C(warning) and C(critical) (default C(warning))."
+    and what is looked at; C(timeout), its own time limit; C(optional), where what it looks
+    at is not on the host, give no result instead of C(UNKNOWN) (default false); C(attempts), how many rounds in a row
+    it has to be amiss before it alerts (default 1); C(recovery), how long it has to be fine before its alert is
+    resolved; C(from), where checks of the network look from, C(host) or C(controller) (default C(host))."
   - "Thresholds are Nagios ranges: C(10) is fine from 0 to 10, C(10:) from 10 upwards, C(~:10) up to 10, C(10:20) from
     10 to 20, C(@10:20) outside 10 to 20. Put them in quotes, or YAML takes C(10:20) for a time of day. C(null) means
     no threshold."
   - "Bounds take units: C(80%); sizes C(500M), C(10GiB), C(1.5TB), of which K, M, G, T, P and KiB, MiB, ... are powers
-    of 1024 and kB, MB, ... powers of 1000; durations C(300ms), C(30s), C(5min), C(2h), C(7d), C(1w)."
+    of 1024 and kB, MB, ... powers of 1000; durations C(300ms), C(30s), C(5min), C(2h), C(7d), C(1w); rates C(10/s),
+    C(5/min), C(1/h)."
   - The controller sends a small script over the connection's standard input, which costs the host a fraction of an
     ordinary module. Where a connection or become plugin cannot do that, or with the variable
     C(roundsman_health_transport=module), the same code runs as an ordinary module; that carries no copy of psutil,
@@ -119,6 +111,10 @@ checks:
       description: Its family.
       type: str
       returned: always
+    area:
+      description: What the family is about - services, resources, api, errors, queues or throughput.
+      type: str
+      returned: always
     target:
       description: What was looked at; may be empty.
       type: str
@@ -155,6 +151,14 @@ checks:
       description: Nagios performance data.
       type: str
       returned: always
+    attempts:
+      description: How many rounds in a row it has to be amiss before it alerts.
+      type: int
+      returned: always
+    recovery_s:
+      description: How long it has to be fine before its alert is resolved.
+      type: float
+      returned: always
     duration_s:
       description: How long the check took.
       type: float
@@ -162,6 +166,7 @@ checks:
   sample:
     - id: filesystem
       type: filesystem
+      area: resources
       target: ""
       status: CRITICAL
       value: 97.2
@@ -171,6 +176,8 @@ checks:
       message: /var 97% used (crit 95%), 1.2 GiB free
       remedy: null
       perfdata: "'/var'=97.2%;85;95;0;100 '/var used'=43208212480B;;;0;44453314560 '/var inodes'=12.1%;85;95;0;100"
+      attempts: 1
+      recovery_s: 0.0
       duration_s: 0.002
 worst:
   description: The worst status, by CRITICAL, UNKNOWN, WARNING, OK.
@@ -182,11 +189,17 @@ psutil:
   returned: success
   type: str
   sample: host 5.9.4
+bookmarks:
+  description: What checks want to be given on the next call, by their ids.
+  returned: success
+  type: dict
+  sample: {}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.checks import (
+    clock,
     cpu,
     filesystem,
     http,
@@ -201,7 +214,19 @@ from ..module_utils.checks import (
 from ..module_utils.health import ARGUMENT_SPEC, prepare, sweep
 
 # Families are loaded by name; naming them here is what makes Ansible ship them.
-SHIPPED = (cpu, filesystem, http, load, memory, processes, swap, systemd, tcp, uptime)
+SHIPPED = (
+    clock,
+    cpu,
+    filesystem,
+    http,
+    load,
+    memory,
+    processes,
+    swap,
+    systemd,
+    tcp,
+    uptime,
+)
 
 
 def main():
@@ -209,7 +234,7 @@ def main():
     specs, faults = prepare(module.params)
     if faults:
         module.fail_json(msg="these health checks cannot run, so none did:\n- " + "\n- ".join(faults))
-    module.exit_json(changed=False, **sweep(specs, module.params["psutil"]))
+    module.exit_json(changed=False, **sweep(specs, module.params))
 
 
 if __name__ == "__main__":

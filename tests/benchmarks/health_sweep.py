@@ -24,6 +24,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.roundsman.fleet.plugins.action import health
+from ansible_collections.roundsman.fleet.plugins.plugin_utils import parcel
 
 from tests.fleet.hosts import Fleet
 from tests.fleet.roundsman import Roundsman
@@ -92,8 +93,7 @@ def contenders(fleet: Fleet, folder: Path) -> dict[str, Callable[[], None]]:
 def raw_ssh(fleet: Fleet) -> None:
     """The very script that the action plugin sends, over plain ssh with a kept connection."""
     parameters = {"checks": CHECKS, "timeout_s": 10.0, "psutil": "carry"}
-    request = json.dumps({"parameters": parameters, "offer": health.OFFER}).encode()
-    payload = b"%d %d\n" % (len(health.CODE), len(request)) + health.CODE + request
+    payload = parcel.parcel(dict(parameters, bookmarks={}))
     control = [
         "-o", "ControlMaster=auto", "-o", "ControlPersist=900s", "-o", f"ControlPath={fleet.dir}/raw-%h",
         "-o", f"UserKnownHostsFile={fleet.known_hosts}", "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR",
@@ -101,8 +101,8 @@ def raw_ssh(fleet: Fleet) -> None:
 
     def one(address: str) -> None:
         ssh = ["ssh", "-F", "/dev/null", "-i", str(fleet.key), *control, f"ops@{address}"]
-        for archive in (b"", health.pack_psutil()):
-            command = [*ssh, health.script(["/usr/bin/python3"])]
+        for archive in (b"", parcel.pack_psutil()):
+            command = [*ssh, parcel.script(["/usr/bin/python3"])]
             done = subprocess.run(command, input=payload + archive, capture_output=True, check=True)
             answer = health.parse({"stdout": done.stdout.decode(), "stderr": "", "rc": 0})
             if "checks" in answer:

@@ -44,6 +44,7 @@ def run(spec, context):
 
 FAMILY = family(
     "cpu",
+    "resources",
     "share of processor time in use, without waiting for disks and without what the check itself uses",
     {
         "warn": threshold("percent", "busy share", "90%"),

@@ -197,6 +197,7 @@ def judge_spec(spec):
 
 FAMILY = family(
     "filesystem",
+    "resources",
     "used space and inodes of one path or of every real mount, of which the worst decides",
     {
         "path": key("path", "look only at the filesystem that holds this path"),

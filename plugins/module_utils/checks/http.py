@@ -194,6 +194,7 @@ def judge_spec(spec):
 
 FAMILY = family(
     "http",
+    "api",
     "an HTTP(S) URL answers as expected; the value is the response time, redirects included; no proxy is used",
     {
         "url": key("str", "what to get; user and password in it are sent as basic authentication", required=True),
@@ -211,4 +212,5 @@ FAMILY = family(
     run,
     target=target,
     judge_spec=judge_spec,
+    anywhere=True,
 )

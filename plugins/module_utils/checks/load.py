@@ -31,6 +31,7 @@ def run(spec, _context):
 
 FAMILY = family(
     "load",
+    "resources",
     "load average, per processor core unless `per_core` is false",
     {
         "warn": threshold("count", "load", "2"),

@@ -25,6 +25,7 @@ def run(spec, context):
 
 FAMILY = family(
     "memory",
+    "resources",
     "used memory, reckoned from what the kernel says is available",
     {
         "warn": threshold("percent", "used share", "90%"),

@@ -45,6 +45,7 @@ def judge_spec(spec):
 
 FAMILY = family(
     "processes",
+    "services",
     "number of processes that are not zombies",
     {
         "name": key("str", "count only processes whose name matches this pattern (`*`, `?`)"),

@@ -20,6 +20,7 @@ def run(spec, context):
 
 FAMILY = family(
     "swap",
+    "resources",
     "used swap space; a host without swap is fine",
     {
         "warn": threshold("percent", "used share", "60%"),

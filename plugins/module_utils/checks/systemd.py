@@ -78,6 +78,7 @@ def judge_spec(spec):
 
 FAMILY = family(
     "systemd",
+    "services",
     "failed units or, with `unit`, that this unit is active",
     {
         "unit": key("str", "the unit that has to be active, for example `nginx.service`"),

@@ -34,6 +34,7 @@ def run(spec, context):
 
 FAMILY = family(
     "tcp",
+    "services",
     "a TCP port accepts a connection; the value is the time that takes",
     {
         "host": key("str", "name or address, looked up on the checked host", "localhost"),
@@ -43,4 +44,5 @@ FAMILY = family(
     },
     run,
     target=target,
+    anywhere=True,
 )

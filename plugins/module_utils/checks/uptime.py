@@ -70,6 +70,7 @@ def run(spec, _context):
 
 FAMILY = family(
     "uptime",
+    "resources",
     "time since boot, and whether updates or a newer kernel ask for a reboot",
     {
         "warn": threshold("duration", "time since boot"),

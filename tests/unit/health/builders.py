@@ -3,15 +3,20 @@
 import psutil
 from ansible_collections.roundsman.fleet.plugins.module_utils.family import Context, family, finding
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import run_all
-from ansible_collections.roundsman.fleet.plugins.module_utils.specs import Spec, read
+from ansible_collections.roundsman.fleet.plugins.module_utils.specs import COMMON, Spec, read, read_keys
 
 
 def result_of(check, library=psutil, limit_s=10):
     """The result of one check, run on this machine."""
-    specs, faults = read([check], limit_s)
+    return look(check, library=library, limit_s=limit_s)[0]
+
+
+def look(check, bookmark=None, library=psutil, limit_s=10):
+    """(result, bookmark left) of one check, run on this machine; the result is None where an optional thing is not."""
+    (spec,), faults = read([check], limit_s)
     assert faults == []
-    (result,) = run_all(specs, library, "test")
-    return result
+    results, left = run_all([spec], library, "test", {spec.id: bookmark})
+    return next(iter(results), None), left.get(spec.id)
 
 
 def keys_of(check):
@@ -20,10 +25,11 @@ def keys_of(check):
     return spec.keys
 
 
-def invented(name, run, limit_s=5.0, needs_psutil=False):
+def invented(name, run, limit_s=5.0, needs_psutil=False, optional=False):
     """A Spec of a family that exists only in this test; `run` takes a Context."""
-    kind = family(name, "", {}, lambda _spec, context: run(context), needs_psutil=needs_psutil)
-    return Spec(name, name, "", limit_s, kind, {})
+    kind = family(name, "services", "", {}, lambda _spec, context: run(context), needs_psutil=needs_psutil)
+    (keys, _faults) = read_keys({"type": name, "optional": optional}, COMMON, name)
+    return Spec(name, name, "", limit_s, kind, keys)
 
 
-__all__ = ["Context", "finding", "invented", "keys_of", "result_of"]
+__all__ = ["Context", "finding", "invented", "keys_of", "look", "result_of"]

@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.roundsman.fleet.plugins.action import health as action
 from ansible_collections.roundsman.fleet.plugins.module_utils import psutil_copy
+from ansible_collections.roundsman.fleet.plugins.plugin_utils import parcel
 
 from tests.pythons import real_python
 
@@ -33,10 +34,9 @@ CHECKS = [
 
 def send(pythons, checks=None, archive=b"", noise="", **parameters):
     """The reply to what the action plugin sends, run by a shell here; without a host's own psutil unless it has one."""
-    request = {"parameters": dict({"checks": checks or CHECKS, "timeout_s": 10, "psutil": "host"}, **parameters)}
-    request = json.dumps(dict(request, offer=action.OFFER)).encode()
-    data = b"%d %d\n" % (len(action.CODE), len(request)) + action.CODE + request + archive
-    command = noise + action.script([str(python) for python in pythons])
+    given = {"checks": checks or CHECKS, "timeout_s": 10, "psutil": "host", "bookmarks": {}}
+    data = parcel.parcel(dict(given, **parameters), archive)
+    command = noise + parcel.script([str(python) for python in pythons])
     done = subprocess.run(["/bin/sh", "-c", command], input=data, capture_output=True, timeout=60, check=False)
     return {"rc": done.returncode, "stdout": done.stdout.decode(), "stderr": done.stderr.decode()}
 
@@ -125,7 +125,7 @@ def bare():
 
 
 BARE = bare()
-needs_bare = pytest.mark.skipif(BARE is None or not action.OFFER, reason="needs a Python without psutil, and a copy")
+needs_bare = pytest.mark.skipif(BARE is None or not parcel.OFFER, reason="needs a Python without psutil, and a copy")
 
 
 @pytest.fixture
@@ -137,10 +137,10 @@ def home(tmp_path):
 
 @needs_bare
 def test_a_host_without_psutil_asks_for_it_once_and_keeps_it(home):
-    assert carry(home, offer=action.OFFER) == ("missing: not carried yet", True, False)
-    state, wanted, works = carry(home, action.pack_psutil(), action.OFFER)
+    assert carry(home, offer=parcel.OFFER) == ("missing: not carried yet", True, False)
+    state, wanted, works = carry(home, parcel.pack_psutil(), parcel.OFFER)
     assert (state.split()[0], wanted, works) == ("carried", False, True)
-    assert carry(home, offer=action.OFFER) == (state, False, True)
+    assert carry(home, offer=parcel.OFFER) == (state, False, True)
     assert carry(home) == (state, False, True)  # as the plain module finds it
     (copy,) = (home / ".cache/roundsman").iterdir()
     assert [stat.S_IMODE(path.stat().st_mode) for path in (copy, copy.parent)] == [0o700, 0o700]
@@ -149,46 +149,46 @@ def test_a_host_without_psutil_asks_for_it_once_and_keeps_it(home):
 @needs_bare
 @pytest.mark.parametrize("python", NEW_ENOUGH, ids=str)
 def test_the_copy_works_under_every_supported_python(home, python):
-    state, _wanted, works = carry(home, action.pack_psutil(), action.OFFER, python)
+    state, _wanted, works = carry(home, parcel.pack_psutil(), parcel.OFFER, python)
     assert works, state
 
 
 @needs_bare
 def test_a_copy_that_others_could_have_written_is_not_used(home):
-    carry(home, action.pack_psutil(), action.OFFER)
+    carry(home, parcel.pack_psutil(), parcel.OFFER)
     cache = home / ".cache/roundsman"
     cache.chmod(0o777)
-    state, wanted, works = carry(home, offer=action.OFFER)
+    state, wanted, works = carry(home, offer=parcel.OFFER)
     assert (wanted, works, "others may write" in state) == (False, False, True)
 
 
 @needs_bare
 def test_a_copy_behind_a_symbolic_link_is_not_used(home, tmp_path):
-    carry(home, action.pack_psutil(), action.OFFER)
+    carry(home, parcel.pack_psutil(), parcel.OFFER)
     cache = home / ".cache/roundsman"
     shutil.move(cache, tmp_path / "elsewhere")
     cache.symlink_to(tmp_path / "elsewhere")
-    assert not carry(home, offer=action.OFFER)[2]
+    assert not carry(home, offer=parcel.OFFER)[2]
 
 
 @needs_bare
 @pytest.mark.parametrize(("what", "other"), [("machine", "aarch64"), ("libc", ""), ("system", "FreeBSD")])
 def test_a_copy_for_another_platform_is_not_asked_for(home, what, other):
-    state, wanted, _works = carry(home, offer=dict(action.OFFER, **{what: other}))
+    state, wanted, _works = carry(home, offer=dict(parcel.OFFER, **{what: other}))
     assert (wanted, "does not fit" in state) == (False, True)
 
 
 @needs_bare
 def test_a_copy_that_cannot_be_loaded_is_not_sent_again(home):
-    carry(home, action.pack_psutil(), action.OFFER)
+    carry(home, parcel.pack_psutil(), parcel.OFFER)
     next((home / ".cache/roundsman").glob("*/psutil/*.so")).write_bytes(b"not a library")
-    state, wanted, _works = carry(home, offer=action.OFFER)
+    state, wanted, _works = carry(home, offer=parcel.OFFER)
     assert (wanted, "present but unusable" in state) == (False, True)
 
 
 @needs_bare
 def test_a_damaged_parcel_leaves_nothing_behind(home):
-    state, wanted, _works = carry(home, action.pack_psutil()[:-100], action.OFFER)
+    state, wanted, _works = carry(home, parcel.pack_psutil()[:-100], parcel.OFFER)
     assert (wanted, state.startswith("missing: ")) == (False, True)
     assert list((home / ".cache/roundsman").iterdir()) == []
 

@@ -2,7 +2,10 @@ import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import prepare
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import FAMILIES, family_of, read
 
-KEYS = "crit, exclude, free_crit, free_warn, id, inodes_crit, inodes_warn, mounted, network, path, timeout, type, warn"
+KEYS = (
+    "attempts, crit, exclude, free_crit, free_warn, from, id, inodes_crit, inodes_warn, mounted, network, optional, "
+    "path, recovery, timeout, type, warn"
+)
 
 
 def specs_of(*checks):

@@ -38,8 +38,8 @@ def test_both_transports_return_the_same_with_and_without_check_mode(tmp_path, t
     assert (result["changed"], result["worst"], result["psutil"].split()[0]) == (False, "CRITICAL", "host")
     assert [each["id"] for each in result["checks"]] == ["memory", "tcp-localhost:1"]
     assert set(result["checks"][0]) == {
-        *("id", "type", "target", "status", "value", "unit", "warn", "crit"),
-        *("message", "remedy", "perfdata", "duration_s"),
+        *("id", "type", "area", "target", "status", "value", "unit", "warn", "crit"),
+        *("message", "remedy", "perfdata", "attempts", "recovery_s", "duration_s"),
     }
 
 
@@ -80,3 +80,22 @@ def test_an_interpreter_that_is_not_there_is_named(tmp_path):
 def test_the_usual_places_are_tried_when_no_interpreter_is_set(tmp_path):
     code, result = ansible([{"type": "load"}], tmp_path, ansible_python_interpreter="auto_silent")
     assert code == 0, result
+
+
+@pytest.mark.parametrize("transport", ["lean", "module"])
+def test_checks_of_the_network_can_look_from_the_controller(tmp_path, transport):
+    checks = [
+        {"id": "outside", "type": "tcp", "port": 1, "from": "controller"},
+        {"type": "clock", "unsynchronised": "ignore"},
+        {"id": "inside", "type": "tcp", "port": 1},
+    ]
+    code, result = ansible(checks, tmp_path, roundsman_health_transport=transport)
+    assert code == 0, result
+    assert [each["id"] for each in result["checks"]] == ["outside", "clock", "inside"]
+    assert (result["worst"], "clock" in result) == ("CRITICAL", False)
+    assert "agrees with the controller's" in result["checks"][1]["message"]
+
+
+def test_what_only_the_host_can_know_is_not_looked_at_from_elsewhere(tmp_path):
+    _code, result = ansible([{"type": "load", "from": "controller"}], tmp_path)
+    assert "load can only be looked at from the host itself" in result["msg"]
