@@ -17,7 +17,7 @@ BY_SEVERITY = (OK, WARNING, UNKNOWN, CRITICAL)
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 Key = collections.namedtuple("Key", "type default help required dimension floor choices")
-Finding = collections.namedtuple("Finding", "status message value unit perfdata")
+Finding = collections.namedtuple("Finding", "status message value unit perfdata details")
 Family = collections.namedtuple("Family", "name area help keys run target needs_psutil judge_spec anywhere")
 
 # What a check is about; `roundsman health HOST` has a part for each.
@@ -115,8 +115,9 @@ def family(name, area, text, keys, run, *, target=None, needs_psutil=False, judg
     return Family(name, area, text, keys, run, target, needs_psutil, judge_spec, anywhere)
 
 
-def finding(status, message, value=None, unit="", perfdata=""):
-    return Finding(status, message, value, unit, perfdata)
+def finding(status, message, value=None, unit="", perfdata="", details=None):
+    """`details`: a small mapping of plain JSON for machines, where a recommendation wants more than one value."""
+    return Finding(status, message, value, unit, perfdata, details or {})
 
 
 def judge(value, warn, crit):

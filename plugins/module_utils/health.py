@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import queue
@@ -18,6 +19,7 @@ from .specs import read
 
 LONGEST_MESSAGE = 1000
 LONGEST_PERFDATA = 20000
+LONGEST_DETAILS = 20000
 
 ARGUMENT_SPEC = {
     "checks": {"type": "list", "elements": "dict", "required": True},
@@ -127,6 +129,7 @@ def _result(spec, found, remedy=None):
         "message": clean(found.message)[:LONGEST_MESSAGE],
         "remedy": clean(remedy) if remedy else None,
         "perfdata": clean(found.perfdata)[:LONGEST_PERFDATA],
+        "details": found.details if len(json.dumps(found.details)) <= LONGEST_DETAILS else {},
         "attempts": spec.keys["attempts"],
         "recovery_s": spec.keys["recovery"] or 0.0,
         "duration_s": 0.0,

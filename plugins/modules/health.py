@@ -151,6 +151,10 @@ checks:
       description: Nagios performance data.
       type: str
       returned: always
+    details:
+      description: More about what was found, for machines; often empty.
+      type: dict
+      returned: always
     attempts:
       description: How many rounds in a row it has to be amiss before it alerts.
       type: int
@@ -176,6 +180,7 @@ checks:
       message: /var 97% used (crit 95%), 1.2 GiB free
       remedy: null
       perfdata: "'/var'=97.2%;85;95;0;100 '/var used'=43208212480B;;;0;44453314560 '/var inodes'=12.1%;85;95;0;100"
+      details: {}
       attempts: 1
       recovery_s: 0.0
       duration_s: 0.002

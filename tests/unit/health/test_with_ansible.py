@@ -39,7 +39,7 @@ def test_both_transports_return_the_same_with_and_without_check_mode(tmp_path, t
     assert [each["id"] for each in result["checks"]] == ["memory", "tcp-localhost:1"]
     assert set(result["checks"][0]) == {
         *("id", "type", "area", "target", "status", "value", "unit", "warn", "crit"),
-        *("message", "remedy", "perfdata", "attempts", "recovery_s", "duration_s"),
+        *("message", "remedy", "perfdata", "details", "attempts", "recovery_s", "duration_s"),
     }
 
 
