@@ -18,7 +18,7 @@ from ..module_utils.checks import clock
 from ..module_utils.family import UNKNOWN, worst
 from ..module_utils.health import ARGUMENT_SPEC, clean, prepare, run_all
 from ..module_utils.lean import MARKER
-from ..plugin_utils import bookmarks
+from ..plugin_utils import bookmarks, layers, profiles
 from ..plugin_utils.parcel import TOO_OLD, pack_psutil, parcel, script
 
 MODULE = "roundsman.fleet.health"
@@ -109,7 +109,13 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         _validation, parameters = self.validate_argument_spec(ARGUMENT_SPEC)
-        specs, faults = prepare(parameters)
+        faults = []
+        if parameters["checks"] is None:
+            inventory = layers.Inventory(self._task, self._loader, task_vars["inventory_hostname"])
+            merged, faults = profiles.merge(layers.layers_of(inventory, task_vars, self._templar))
+            faults += profiles.faults_of(merged, parameters["timeout_s"])
+            parameters["checks"] = profiles.checks_of(merged)
+        specs, faults = ([], faults) if faults else prepare(parameters)
         if faults:
             raise AnsibleActionFail("these health checks cannot run, so none did:\n- " + "\n- ".join(faults))
         parameters["bookmarks"] = parameters["bookmarks"] or bookmarks.recall(task_vars["inventory_hostname"])

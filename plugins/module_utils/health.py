@@ -22,7 +22,7 @@ LONGEST_PERFDATA = 20000
 LONGEST_DETAILS = 20000
 
 ARGUMENT_SPEC = {
-    "checks": {"type": "list", "elements": "dict", "required": True},
+    "checks": {"type": "list", "elements": "dict"},
     "timeout_s": {"type": "float", "default": 10.0},
     "psutil": {"type": "str", "choices": ["carry", "host"], "default": "carry"},
     "bookmarks": {"type": "dict", "default": {}},
@@ -34,6 +34,8 @@ def prepare(parameters):
     limit_s = parameters["timeout_s"]
     if not 0 < limit_s <= 3600:
         return [], ["timeout_s has to be above 0 and at most 3600, not %s" % limit_s]
+    if parameters["checks"] is None:
+        return [], ["checks are missing; only the action plugin of this module finds those of the inventory"]
     return read(parameters["checks"], limit_s)
 
 

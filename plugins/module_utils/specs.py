@@ -65,36 +65,53 @@ def read(checks, timeout_s):
     return specs, errors
 
 
-def read_one(check, timeout_s):
-    """(Spec or None, list of faults) of one check."""
+def read_one(check, timeout_s, where=None):
+    """(Spec or None, list of faults) of one check. `where`: key -> where it is written, for what is said of its faults."""
     if not isinstance(check, dict):
-        return None, ["it is %s, not a mapping of keys" % _kind(check)]
+        return None, ["it is %s, not a mapping of keys" % kind_of(check)]
     name = check.get("type")
     if name is None:
         return None, ["type is missing: one of %s" % ", ".join(FAMILIES)]
     if name not in FAMILIES:
-        return None, ['type "%s" is unknown%s: one of %s' % (name, _hint(name, FAMILIES), ", ".join(FAMILIES))]
+        return None, ['type "%s" is unknown%s: one of %s' % (name, hint(name, FAMILIES), ", ".join(FAMILIES))]
     family = family_of(name)
-    values, faults = read_keys(check, dict(COMMON, **family.keys), name)
+    values, faults = read_keys(check, dict(COMMON, **family.keys), name, where)
     if faults:
         return None, faults
     faults += _common_faults(values, family) + family.judge_spec(values)
     if faults:
         return None, faults
-    target = family.target(values)
-    identity = values["id"] or (name + "-" + target if target else name)
+    identity, target = _identity(values, family)
     faults += _id_faults(identity)
     limit_s = values["timeout"] or timeout_s
     return Spec(identity, name, target, limit_s, family, values), faults
 
 
-def read_keys(check, keys, type_name):
+def identity_of(check):
+    """The id that a check of a known type has or gets by default; None where what it looks at cannot be told."""
+    family = family_of(check["type"])
+    values, _faults = read_keys(check, dict(COMMON, **family.keys), family.name)
+    try:
+        return _identity(values, family)[0]
+    except KeyError:  # a key with a fault has no value
+        return None
+
+
+def _identity(values, family):
+    target = family.target(values)
+    return values["id"] or (family.name + "-" + target if target else family.name), target
+
+
+def read_keys(check, keys, type_name, where=None):
     """(values by key, faults): every key of `keys` gets what was written, or its default."""
     values, faults = {}, []
+    places = {name: " in %s" % place for name, place in (where or {}).items()}
     for written in check:
         if written not in keys:
-            known = ", ".join(sorted(keys))
-            faults.append('unknown key "%s"%s: %s takes %s' % (written, _hint(written, keys), type_name, known))
+            known, place = ", ".join(sorted(keys)), places.get(written, "")
+            faults.append(
+                'unknown key "%s"%s%s: %s takes %s' % (written, place, hint(written, keys), type_name, known)
+            )
     for name, each in keys.items():
         if each.required and check.get(name) in (None, ""):
             faults.append("%s is missing: %s" % (name, each.help))
@@ -102,7 +119,7 @@ def read_keys(check, keys, type_name):
         try:
             values[name] = value_of(check.get(name, each.default), each)
         except BadValueError as error:
-            faults.append("%s: %s" % (name, error))
+            faults.append("%s%s: %s" % (name, places.get(name, ""), error))
     return values, faults
 
 
@@ -120,7 +137,7 @@ def value_of(raw, each):
 
 def _string(raw):
     if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
-        raise BadValueError("it is %s, not text" % _kind(raw))
+        raise BadValueError("it is %s, not text" % kind_of(raw))
     return str(raw).strip() or None
 
 
@@ -165,7 +182,7 @@ def _list(raw):
 
 def _dict(raw):
     if not isinstance(raw, dict):
-        raise BadValueError("it is %s, not a mapping" % _kind(raw))
+        raise BadValueError("it is %s, not a mapping" % kind_of(raw))
     return {_string(name): _string(value) or "" for name, value in raw.items()}
 
 
@@ -199,7 +216,7 @@ def _id_faults(identity):
     return []
 
 
-def _hint(word, known):
+def hint(word, known):
     import difflib
 
     close = difflib.get_close_matches(str(word), [str(one) for one in known], n=1)
@@ -210,6 +227,6 @@ def _name(check):
     return str(check["id"]) if isinstance(check, dict) and check.get("id") else ""
 
 
-def _kind(value):
+def kind_of(value):
     names = {list: "a list", dict: "a mapping", bool: "true or false", str: "text", type(None): "nothing"}
     return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")

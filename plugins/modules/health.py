@@ -23,9 +23,10 @@ options:
   checks:
     description:
       - The checks, each a mapping. The keys of every family are under I(Notes).
+      - Without them, those of the variables C(roundsman_default_checks) and C(roundsman_checks), which are merged by
+        C(id) over all groups of the host, as the README of the role C(roundsman.fleet.health) says.
     type: list
     elements: dict
-    required: true
   timeout_s:
     description:
       - Time limit of each check in seconds. A check without an answer by then is C(UNKNOWN), and the others do not
