@@ -9,10 +9,12 @@ import shlex
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from . import delivery, ledger, times
@@ -84,7 +86,7 @@ class Session:
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
         run_id = _new_run_id()
-        job = self._job(run_id, request)
+        job = _job(self.settings, run_id, request)
         with ledger.run_lock(self.settings.ledger_dir, run_id):
             with self.store.write() as tx:
                 runs.register(
@@ -112,24 +114,6 @@ class Session:
             run = runs.get(tx, run_id)
             assert run is not None, run_id  # noqa: S101 - callers have looked it up
             return report(run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id))
-
-    def _job(self, run_id: str, request: Request) -> Job:
-        settings = self.settings
-        return Job(
-            run_id=run_id,
-            playbook=request.playbook,
-            inventories=request.inventories,
-            ledger_dir=settings.ledger_dir,
-            work_dir=settings.state_dir / "runner" / run_id,
-            limit=request.limit,
-            check=request.check,
-            forks=settings.forks,
-            connect_timeout_s=round(settings.connect_timeout.total_seconds()),
-            verbosity=request.verbosity,
-            variables=request.variables or {},
-            pass_environment=settings.pass_environment,
-            state_dir=settings.state_dir,
-        )
 
     def _watch(
         self, run_id: str, execution: Execution, progress: Progress, cancelled: Callable[[], bool]
@@ -179,6 +163,54 @@ class Session:
         for leftover in base.iterdir() if base.is_dir() else ():
             if not ledger.is_alive(self.settings.ledger_dir, leftover.name):
                 shutil.rmtree(leftover, ignore_errors=True)
+
+
+def ask(settings: Settings, request: Request, module: str) -> dict[str, Mapping[str, Any]]:
+    """host -> what a module answers that looks at the inventory alone: nothing is recorded, no store is opened.
+
+    Raises AskError with Ansible's words.
+    """
+    answers: dict[str, Mapping[str, Any]] = {}
+
+    def take(event: Mapping[str, Any]) -> None:
+        data = event.get("event_data", {})
+        if event.get("event") == "runner_on_ok" and data["resolved_action"] == module:
+            answers[data["host"]] = data["res"]
+
+    with tempfile.TemporaryDirectory(prefix="roundsman-") as scratch:
+        job = _job(settings, _new_run_id(), request)
+        execution = Execution(
+            replace(job, work_dir=Path(scratch) / "runner", ledger_dir=Path(scratch) / "ledger"), take
+        )
+        with _cancelled_by_signals(execution.cancel):
+            execution.start()
+            while not execution.wait(POLL_S):
+                pass
+    if execution.rc != 0 or not answers:
+        raise AskError(execution.error or "\n".join(execution.last_words) or "ansible-playbook gave no answer")
+    return answers
+
+
+class AskError(Exception):
+    """The inventory gives no answer."""
+
+
+def _job(settings: Settings, run_id: str, request: Request) -> Job:
+    return Job(
+        run_id=run_id,
+        playbook=request.playbook,
+        inventories=request.inventories,
+        ledger_dir=settings.ledger_dir,
+        work_dir=settings.state_dir / "runner" / run_id,
+        limit=request.limit,
+        check=request.check,
+        forks=settings.forks,
+        connect_timeout_s=round(settings.connect_timeout.total_seconds()),
+        verbosity=request.verbosity,
+        variables=request.variables or {},
+        pass_environment=settings.pass_environment,
+        state_dir=settings.state_dir,
+    )
 
 
 def _new_run_id() -> str:

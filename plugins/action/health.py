@@ -18,7 +18,8 @@ from ..module_utils.checks import clock
 from ..module_utils.family import UNKNOWN, worst
 from ..module_utils.health import ARGUMENT_SPEC, clean, prepare, run_all
 from ..module_utils.lean import MARKER
-from ..plugin_utils import bookmarks, layers, profiles
+from ..plugin_utils import bookmarks, profiles
+from ..plugin_utils.layers import profile_of
 from ..plugin_utils.parcel import TOO_OLD, pack_psutil, parcel, script
 
 MODULE = "roundsman.fleet.health"
@@ -111,8 +112,7 @@ class ActionModule(ActionBase):
         _validation, parameters = self.validate_argument_spec(ARGUMENT_SPEC)
         faults = []
         if parameters["checks"] is None:
-            inventory = layers.Inventory(self._task, self._loader, task_vars["inventory_hostname"])
-            merged, faults = profiles.merge(layers.layers_of(inventory, task_vars, self._templar))
+            merged, faults = profile_of(self, task_vars)
             faults += profiles.faults_of(merged, parameters["timeout_s"])
             parameters["checks"] = profiles.checks_of(merged)
         specs, faults = ([], faults) if faults else prepare(parameters)

@@ -12,9 +12,10 @@ import re
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.inventory.helpers import sort_groups
+from ansible.parsing.vault import EncryptedString
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
-from .profiles import Broken, Layer, Setting, not_a_list
+from .profiles import Broken, Layer, Setting, merge, not_a_list
 
 try:
     from ansible._internal._datatag._tags import Origin, VaultedValue
@@ -24,6 +25,7 @@ except ImportError:  # they are private: without them files and lines are not na
 CHECKS = "roundsman_checks"
 DEFAULT_SET = "default set"
 OF_THE_PLAY = "play or extra variables"
+VAULT = b"$ANSIBLE_VAULT"
 NOT_FOR_EYES = re.compile(r"lookup|query\(|vault", re.IGNORECASE)
 
 
@@ -78,6 +80,12 @@ def _own(name, entities):
 
 def _title(entity):
     return "%s %s" % (entity.base_type.name.lower(), entity.name)
+
+
+def profile_of(action, task_vars):
+    """(checks, faults) of the host of an action plugin, as profiles.merge makes them."""
+    inventory = Inventory(action._task, action._loader, task_vars["inventory_hostname"])
+    return merge(layers_of(inventory, task_vars, action._templar))
 
 
 def layers_of(inventory, task_vars, templar):
@@ -152,3 +160,31 @@ def is_vaulted(value):
     if isinstance(value, list):
         return any(is_vaulted(one) for one in value)
     return bool(VaultedValue and VaultedValue.is_tagged_on(value))
+
+
+def secrets_of(task_vars, templar):
+    """All texts among the host's variables that are in a vault, as a whole file or as a value."""
+    waiting = [value for name, value in task_vars.items() if name not in ("hostvars", "vars", "groups")]
+    found, files = set(), {}
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, EncryptedString):
+            found.add(_rendered(value, templar))
+        elif isinstance(value, str) and (is_vaulted(value) or _is_in_vault(value, files)):
+            found.add(value)
+    return {str(text) for text in found if not isinstance(text, Broken)}
+
+
+def _is_in_vault(value, files):
+    path = getattr(Origin.get_tag(value), "path", None) if Origin else None
+    if path and path not in files:
+        try:
+            with open(path, "rb") as file:
+                files[path] = file.read(len(VAULT)) == VAULT
+        except OSError:
+            files[path] = False
+    return bool(path) and files[path]

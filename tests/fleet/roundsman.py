@@ -103,8 +103,9 @@ class Roundsman:
 
 
 def backed_up(*paths: str, **variables: Any) -> dict[str, Any]:
-    """Inventory variables of a host with one source and a repository of its own on the host."""
+    """Inventory variables of a host with one source, a repository of its own, and no checks but those that are named."""
     return {
+        "roundsman_default_checks": [],
         "roundsman_backups": [{"id": "data", "type": "files", "paths": list(paths or ("/etc",))}],
         "roundsman_repository": "/var/backups/roundsman",
         "roundsman_repository_password": f"{{{{ lookup('ansible.builtin.env', '{PASSWORD_VARIABLE}') }}}}",

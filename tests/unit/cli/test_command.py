@@ -26,6 +26,7 @@ class Desk:
         self.variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
+            "roundsman_default_checks": [],
             "roundsman_checks": [{"type": "load", "warn": "1000", "crit": "2000"}],
             "roundsman_backups": [{"id": "shop", "type": "files", "paths": [str(self.source)]}],
             "roundsman_backup_become": False,

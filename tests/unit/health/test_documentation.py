@@ -92,7 +92,7 @@ def test_every_key_and_default_is_in_the_modules_documentation(name):
 
 def test_common_keys_are_documented():
     assert [key for key in COMMON if f"C({key})" not in DOCUMENTATION["notes"][0]] == []
-    assert rows(PAGE.split("\n## ")[0]) == {key: shown(each) for key, each in COMMON.items()}
+    assert rows(PAGE.split("\n## Keys of every check\n")[1].split("\n## ")[0]) == {key: shown(each) for key, each in COMMON.items()}
 
 
 def test_the_modules_options_are_those_of_the_code():
@@ -112,13 +112,13 @@ def test_the_roles_specs_and_defaults_agree():
     options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     assert set(options) == set(defaults)
     for name, option in options.items():
-        if name != "roundsman_checks":
+        if name != "roundsman_default_checks":
             assert option["default"] == defaults[name]
         assert f"| `{name}` |" in (ROLE / "README.md").read_text()
 
 
 def test_default_checks_and_examples_are_valid():
-    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())["roundsman_checks"]
+    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())["roundsman_default_checks"]
     example = yaml.safe_load(module.EXAMPLES)[0]["roundsman.fleet.health"]["checks"]
     for checks in (defaults, example):
         assert prepare({"checks": checks, "timeout_s": 10})[1] == []
