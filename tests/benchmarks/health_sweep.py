@@ -26,6 +26,7 @@ import yaml
 from ansible_collections.roundsman.fleet.plugins.action import health
 from ansible_collections.roundsman.fleet.plugins.plugin_utils import parcel
 
+from tests.fleet import base
 from tests.fleet.hosts import Fleet
 from tests.fleet.roundsman import Roundsman
 
@@ -51,6 +52,21 @@ CONVENTIONAL = """
           - ansible_facts.memfree_mb > 1
           - ansible_facts.services | length > 0
 """
+# Families that ask the kernel, systemd, the network and the disk, each several times over with a name of its own.
+MANY: list[dict[str, Any]] = [
+    {"id": f"{check['type']}-{number}", **check}
+    for number in range(6)
+    for check in [
+        {"type": "load"}, {"type": "memory"}, {"type": "swap"}, {"type": "filesystem", "path": "/"},
+        {"type": "processes", "name": "sshd", "warn": "500"}, {"type": "systemd", "unit": "ssh.service"},
+        {"type": "tcp", "port": 22}, {"type": "uptime"}, {"type": "clock", "unsynchronised": "ignore"},
+        {"type": "cpu"},
+    ]
+]  # fmt: skip
+HANGING = {"id": "hangs", "type": "tcp", "host": "192.0.2.1", "port": 9, "timeout": "2s"}
+PYINFRA_FACTS = (
+    "server.Hostname", "server.Kernel", "server.Mounts", "hardware.Cpus", "hardware.Memory", "systemd.SystemdStatus",
+)  # fmt: skip
 PING = "- hosts: all\n  gather_facts: false\n  tasks: [{ansible.builtin.ping: }]\n"
 
 
@@ -71,6 +87,10 @@ def contenders(fleet: Fleet, folder: Path) -> dict[str, Callable[[], None]]:
         path.write_text(text)
         return lambda: ansible("ansible-playbook", str(path))
 
+    def sweep(name: str, checks: list[dict[str, Any]]) -> Callable[[], None]:
+        task = {"roundsman.fleet.health": {"checks": checks}}
+        return playbook(name, yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+
     roundsman = Roundsman(folder / "roundsman", inventory)
     settings = yaml.safe_load(roundsman.config.read_text())
     roundsman.config.write_text(yaml.safe_dump(settings | {"forks": FORKS}))
@@ -87,7 +107,25 @@ def contenders(fleet: Fleet, folder: Path) -> dict[str, Callable[[], None]]:
         "conventional play": playbook("conventional.yml", CONVENTIONAL),
         "ansible-playbook roundsman.fleet.health": lambda: ansible("ansible-playbook", "roundsman.fleet.health"),
         "roundsman health": command,
+        "sweep of 10 checks": sweep("ten.yml", MANY[:10]),
+        "sweep of 60 checks": sweep("sixty.yml", MANY),
+        "sweep of 10 checks and one that hangs for 2 s": sweep("hanging.yml", [*MANY[:10], HANGING]),
+        "pyinfra, comparable facts": lambda: pyinfra(fleet, folder),
     }
+
+
+def pyinfra(fleet: Fleet, folder: Path) -> None:
+    """Facts that tell about as much as the sweep. It has a virtual environment of its own: its needs are not ours."""
+    program = base.cache_dir() / "pyinfra" / "bin" / "pyinfra"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", program.parent.parent], check=True)
+        subprocess.run([program.with_name("pip"), "install", "--quiet", "pyinfra"], check=True)
+    inventory = folder / "pyinfra_hosts.py"
+    data = {"ssh_user": "ops", "ssh_key": str(fleet.key), "ssh_known_hosts_file": str(fleet.known_hosts)}
+    inventory.write_text(f"hosts = {[(host.address, data) for host in fleet.hosts.values()]!r}\n")
+    command = [program, "--parallel", str(FORKS), str(inventory), "fact", *PYINFRA_FACTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def raw_ssh(fleet: Fleet) -> None:
@@ -120,7 +158,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with Fleet() as fleet, tempfile.TemporaryDirectory() as folder:
         for number in range(arguments.hosts):
-            fleet.host(f"web{number}", variables={"roundsman_checks": CHECKS})
+            fleet.host(f"web{number}", variables={"roundsman_checks": CHECKS, "roundsman_default_checks": []})
         fleet.wait()
         measured = measure(contenders(fleet, Path(folder)), arguments.repeats)
     print(table(measured, arguments.hosts))
