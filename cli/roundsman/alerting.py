@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from .alerts.decide import Decision, Reason, decide, in_order, inhibitor
-from .alerts.model import AlertState, HumanEvent, Measurement, Notify
-from .store import Transaction, alerts, outbox
-from .times import stamp
+from .alerts.model import AlertState, CheckResult, HumanEvent, Measurement, Notify, Status
+from .alerts.names import CheckKind, check_kind
+from .insight.freshness import vanished
+from .insight.states import CheckState, Policy, settle
+from .insight.states import Reason as StateReason
+from .store import Transaction, alerts, checks, outbox
+from .times import moment, stamp
 
 # Decisions that repeat what was known before would drown a timeline.
 _QUIET = {Reason.UNCHANGED, Reason.STILL_OK, Reason.NOTHING_OPEN, Reason.STALE}
+
+# What happens to an open alert while alerting itself sees nothing new.
+_TOLD_BY_STATES = {StateReason.RECOVERING, StateReason.RELAPSED, StateReason.FLAPPED}
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,36 @@ class Routing:
 def states_of(tx: Transaction, host: str) -> dict[str, AlertState]:
     """The host's alerts by fingerprint."""
     return {state["fingerprint"]: AlertState.from_dict(state) for state in alerts.of_host(tx, host)}
+
+
+def settled(tx: Transaction, host: str, events: Sequence[Measurement], now: datetime) -> list[Measurement]:
+    """What alerting shall see of one ledger entry's events, and the newest result of each check kept."""
+    known = {row["check"]: row for row in checks.known(tx, host)}
+    shown = [one for event in events if (one := _settled(tx, event, known.get(event.check), now)) is not None]
+    swept = next((event for event in events if event.check == CheckKind.HEALTH), None)
+    if isinstance(swept, CheckResult) and swept.status is Status.OK:
+        seen = {check: moment(row["seen_at"]) for check, row in known.items()}
+        checks.forget(tx, host, vanished(seen, {event.check for event in events}, min(swept.at, now)))
+    return shown
+
+
+def _settled(tx: Transaction, event: Measurement, row: Mapping[str, Any] | None, now: datetime) -> Measurement | None:
+    if check_kind(event.check) is not CheckKind.MEASURED:
+        return event
+    before = CheckState.from_dict(row["state"]) if row else None
+    policy = Policy.of(event.evidence) if isinstance(event, CheckResult) else Policy()
+    after = settle(before, event, policy, now)
+    if after.state is None or after.state == before:
+        return after.shown
+    state = after.state.to_dict()
+    if isinstance(event, CheckResult):
+        seen_at = stamp(after.state.seen_at)
+        checks.save_result(tx, event.host, event.check, result=event.evidence, seen_at=seen_at, state=state)
+    else:
+        checks.save_state(tx, event.host, event.check, state)
+    if after.reason in _TOLD_BY_STATES and before is not None and before.reason is not after.reason:
+        alerts.note(tx, event.fingerprint, stamp(now), after.reason, after.sentence, event.run)
+    return after.shown
 
 
 def measure(

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .alerting import Routing, measure, states_of
+from .alerting import Routing, measure, settled, states_of
 from .alerts.events import events_of
 from .store import Store, Transaction, outbox, runs, snapshots
 from .times import stamp
@@ -222,7 +222,7 @@ def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime,
     host = entry.get("host")
     if host is not None:
         states = states_of(tx, host)
-        measure(tx, states, events_of(entry, states, run["playbook"]), now, routing)
+        measure(tx, states, settled(tx, host, events_of(entry, states, run["playbook"]), now), now, routing)
         return
     for event in events_of(entry, {}, run["playbook"]):
         measure(tx, states_of(tx, event.host), [event], now, routing)

@@ -20,9 +20,10 @@ from typing import Any
 from . import delivery, ledger, times
 from .alerting import Routing
 from .config import Settings
+from .insight.freshness import FORGOTTEN_AFTER
 from .notify.retry import GIVE_UP_AFTER
 from .runner import Execution, Job
-from .store import Store, StoreError, alerts, outbox, runs
+from .store import Store, StoreError, alerts, checks, outbox, runs
 from .views.report import Report, report
 
 POLL_S = 0.5
@@ -70,6 +71,7 @@ class Session:
         ledger.catch_up(self.store, self.settings.ledger_dir, now, self.routing)
         with self.store.write() as tx:
             outbox.forget_unrouted(tx, now - GIVE_UP_AFTER)
+            checks.forget_unseen(tx, now - FORGOTTEN_AFTER)
             if self.routing.receiver is not None:
                 outbox.route(tx, self.routing.receiver, self.routing.channels)
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
@@ -113,7 +115,9 @@ class Session:
         with self.store.read() as tx:
             run = runs.get(tx, run_id)
             assert run is not None, run_id  # noqa: S101 - callers have looked it up
-            return report(run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id))
+            return report(
+                run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id), checks.known(tx)
+            )
 
     def _watch(
         self, run_id: str, execution: Execution, progress: Progress, cancelled: Callable[[], bool]

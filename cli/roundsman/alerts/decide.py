@@ -74,12 +74,13 @@ def decide(state: AlertState | None, event: Event, now: datetime, *, inhibited_b
 
     `state` is the alert of the event's fingerprint, None when it never opened. `inhibited_by` is what `inhibitor`
     returned for the host; an alert never inhibits itself. A time later than `now` counts as `now`, or a controller
-    whose clock ran ahead would make everything after it stale.
+    whose clock ran ahead would make everything after it stale. For the same reason nothing is older than a state that
+    is later than `now`.
     """
     if isinstance(event, Acknowledge | Unacknowledge | Resolve):
         return _human(state, event, min(event.at, now))
     at = min(event.at, now)
-    if state is not None and at < state.updated_at:
+    if state is not None and at < state.updated_at <= now:
         return Decision(state, (), Reason.STALE, f"the event of {at} is older than the state of {state.updated_at}")
     by = None if inhibited_by == event.fingerprint else inhibited_by
     if isinstance(event, NoData):

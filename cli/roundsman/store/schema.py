@@ -78,6 +78,17 @@ alerts = Table(
     Index("alerts_by_phase", "phase"),
 )
 
+checks = Table(
+    "checks",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("check", Text, primary_key=True),
+    Column("result", JSON, nullable=False),
+    Column("seen_at", TIME, nullable=False),
+    # insight.states.CheckState
+    Column("state", JSON, nullable=False),
+)
+
 timeline = Table(
     "timeline",
     metadata,

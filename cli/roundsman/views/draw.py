@@ -52,7 +52,7 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
 
 def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:
     rows = [
-        (_status(one), one.since, _what(one.check, one.message), one.next_step) for one in host.problems
+        (_status(one), one.since, _what(one.check, one.message) + _soft(one), one.next_step) for one in host.problems
     ]
     if details:
         well = [check for check in host.checks if check["status"] == "OK"]
@@ -62,6 +62,10 @@ def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:
     for status, since, what, next_step in rows or [(host.status, None, "", None)]:
         drawn.add_row(escape(name), styled(status), since_when(since), escape(what), escape(next_step or ""))
         name = ""
+
+
+def _soft(problem: Problem) -> str:
+    return f" ({problem.attempt}, no alert yet)" if problem.attempt else ""
 
 
 def _status(problem: Problem) -> str:

@@ -11,9 +11,11 @@ from ..alerts.events import events_of
 from ..alerts.model import CheckResult, Status
 from ..alerts.names import REACHABLE, CheckKind, check_kind
 from ..exits import ExitCode
+from ..insight.states import Reason
 from ..times import moment
 
 Row = Mapping[str, Any]
+Key = tuple[str, str]  # host, check
 UNREACHABLE = "UNREACHABLE"
 NEXT_COMMAND = {
     CheckKind.REACHABLE: "roundsman doctor",
@@ -34,6 +36,7 @@ class Problem:
     message: str
     since: str | None
     next_step: str | None
+    attempt: str | None = None  # of a failure that is not yet alerted: `attempt 1 of 3`
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,15 @@ class Report:
         return asdict(self)
 
 
-def report(run: Row, entries: Sequence[Row], open_alerts: Sequence[Row], outbox: Sequence[Row]) -> Report:
-    """Put together what the run `run` recorded in `entries`."""
+def report(
+    run: Row, entries: Sequence[Row], open_alerts: Sequence[Row], outbox: Sequence[Row], checks: Sequence[Row] = ()
+) -> Report:
+    """Put together what the run `run` recorded in `entries`; `checks` are the states that it may have left behind."""
     since = {(state["host"], state["check"]): state["opened_at"] for state in open_alerts}
     # A later play may have other hosts than the first, which run_started names.
     names = dict.fromkeys([*run["hosts"], *(entry["host"] for entry in entries if entry["host"])])
-    hosts = [_host(host, run, [one for one in entries if one["host"] == host], since) for host in names]
+    soft = _soft(run["id"], checks)
+    hosts = [_host(host, run, [one for one in entries if one["host"] == host], since, soft) for host in names]
     hosts.sort(key=lambda host: (_ORDER.index(host.status), host.host))
     summary = _summary(hosts, open_alerts, outbox)
     statuses = [host.status for host in hosts] + [one.status for host in hosts for one in _reached_problems(host)]
@@ -111,8 +117,19 @@ def _run(run: Row) -> dict[str, Any]:
     return {key: run[key] for key in kept}
 
 
-def _host(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[str, str], str]) -> HostReport:
-    problems = _problems(host, run, entries, since)
+def _soft(run_id: str, checks: Sequence[Row]) -> dict[Key, str]:
+    """Which attempt it was for each check whose failure in this run is not yet alerted."""
+    return {
+        (row["host"], row["check"]): row["state"]["sentence"]
+        for row in checks
+        if row["state"]["run"] == run_id and row["state"]["reason"] == Reason.SOFT
+    }
+
+
+def _host(
+    host: str, run: Row, entries: Sequence[Row], since: Mapping[Key, str], soft: Mapping[Key, str]
+) -> HostReport:
+    problems = _problems(host, run, entries, since, soft)
     unreachable = any(entry["kind"] == "unreachable" for entry in entries)
     data = [entry["data"] for entry in entries]
     return HostReport(
@@ -132,7 +149,9 @@ def _without_inventory(backup: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in backup.items() if key != "snapshots"}
 
 
-def _problems(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[str, str], str]) -> list[Problem]:
+def _problems(
+    host: str, run: Row, entries: Sequence[Row], since: Mapping[Key, str], soft: Mapping[Key, str]
+) -> list[Problem]:
     """Worst first. The last word on each check counts, and it is the very translation that alerts are made from."""
     results: dict[str, CheckResult] = {}
     for entry in entries:
@@ -145,7 +164,8 @@ def _problems(host: str, run: Row, entries: Sequence[Row], since: Mapping[tuple[
     )
     return [
         Problem(
-            str(one.status), one.check, one.message, since.get((one.host, one.check)), next_step(host, one)
+            str(one.status), one.check, one.message, since.get((one.host, one.check)), next_step(host, one),
+            soft.get((one.host, one.check)),
         )
         for one in bad
     ]

@@ -211,3 +211,9 @@ def test_states_and_effects_survive_the_store(happens: str) -> None:
 def test_a_state_of_a_later_version_is_read() -> None:
     plain = alert("CRITICAL").to_dict() | {"assigned_to": "bob"}
     assert AlertState.from_dict(plain).phase is Phase.OPEN
+
+
+def test_a_clock_that_was_set_back_does_not_freeze_an_alert() -> None:
+    """It opened while the controller's clock ran a day ahead; since then that was set right."""
+    ahead = decide(None, result("CRITICAL", 24 * 60), at(24 * 60)).state
+    assert decide(ahead, result("OK", 5), at(6)).reason is Reason.RESOLVED

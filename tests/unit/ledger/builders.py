@@ -83,11 +83,11 @@ class Run:
         return path
 
 
-def check(name: str, status: str) -> dict[str, Any]:
+def check(name: str, status: str, **more: Any) -> dict[str, Any]:
     return {
         "id": name, "type": name, "target": "/", "status": status, "value": 97.0, "unit": "%", "warn": "80",
         "crit": "95",
-        "message": f"{name} is {status}", "remedy": None, "perfdata": "", "duration_s": 0.1,
+        "message": f"{name} is {status}", "remedy": None, "perfdata": "", "duration_s": 0.1, **more,
     }  # fmt: skip
 
 

@@ -1,0 +1,80 @@
+"""What was to be looked at and was not: since when, and how long that is still patience."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from roundsman.alerts.model import Status
+from roundsman.times import span
+
+# A check that good sweeps of its host have been without for so long has left the configuration. Not at once: a
+# playbook may look at some checks only, and a check whose service is away for a while must not lose its attempts.
+GONE_AFTER = timedelta(days=1)
+# Nothing was heard of a host for so long: it has left the inventory.
+FORGOTTEN_AFTER = timedelta(days=30)
+
+# Rounds are late, sometimes; a round that did not come at all is worth a word.
+ROUNDS_OF_PATIENCE = 2.5
+LEAST_PATIENCE = timedelta(minutes=10)
+# Of rounds that are made by hand nobody knows when the next is due.
+USUAL_PATIENCE = timedelta(days=1)
+RHYTHM = 3
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A check whose newest result is too old to go by: it counts as UNKNOWN."""
+
+    host: str
+    check: str
+    seen_at: datetime
+    age: timedelta
+    was: Status
+    message: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """When a check was last looked at, and what was found then."""
+
+    host: str
+    check: str
+    status: Status
+    seen_at: datetime
+
+
+def missing(checks: Iterable[Seen], now: datetime, patience: timedelta) -> list[Missing]:
+    """The checks that nobody has looked at for longer than `patience`, and those that their host's newest sweep was
+    without. A time later than `now` counts as `now`.
+    """
+    known = list(checks)
+    newest: dict[str, datetime] = {}
+    for one in known:
+        newest[one.host] = max(one.seen_at, newest.get(one.host, one.seen_at))
+    found = []
+    for one in known:
+        age = max(now - one.seen_at, timedelta(0))
+        if age <= patience and one.seen_at == newest[one.host]:
+            continue
+        why = "" if one.seen_at == newest[one.host] else ", not in the newest sweep of its host either"
+        message = f"not looked at for {span(age.total_seconds())}{why}; was {one.status}"
+        found.append(Missing(one.host, one.check, one.seen_at, age, one.status, message))
+    return sorted(found, key=lambda one: (one.host, one.seen_at, one.check))
+
+
+def patience(rounds: Sequence[datetime]) -> timedelta:
+    """How old a result may be, from when the last rounds were: some of their usual distances."""
+    ordered = sorted(rounds)
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(ordered)]
+    if len(gaps) < RHYTHM:
+        return USUAL_PATIENCE
+    return max(timedelta(seconds=ROUNDS_OF_PATIENCE * median(gaps)), LEAST_PATIENCE)
+
+
+def vanished(seen: Mapping[str, datetime], swept: Collection[str], at: datetime) -> list[str]:
+    """Of the checks of a host (check -> when it was seen) those to forget after a good sweep of `swept` at `at`."""
+    return [check for check, when in seen.items() if check not in swept and at - when > GONE_AFTER]

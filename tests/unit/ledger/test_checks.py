@@ -1,0 +1,144 @@
+"""From ledgers to the newest result of every check, and to alerts that see hard states only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roundsman import ledger
+from roundsman.alerting import Routing
+from roundsman.insight.freshness import FORGOTTEN_AFTER, GONE_AFTER
+from roundsman.store import Store, alerts, checks, runs
+from roundsman.times import stamp
+from roundsman.views.report import report
+
+from .builders import Run, check
+
+START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+
+class Rounds:
+    """Rounds of web3, one after the other, as the ledger brings them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(f"sqlite:///{folder}/store.db")
+        self.directory = folder / "ledger"
+        self.now = START
+
+    def make(self, *found: dict[str, Any], minutes: float = 5, **how: Any) -> str:
+        self.now += timedelta(minutes=minutes)
+        run = Run(f"{self.now:%Y%m%dT%H%M%SZ}-00beef", start=f"{self.now:%Y-%m-%dT%H:%M}", **how)
+        run.add("health", host="web3", ok=True, changed=False, data={"checks": list(found), "worst": "OK"})
+        run.finish(web3={}).write(self.directory)
+        self.read()
+        return run.id
+
+    def read(self) -> None:
+        ledger.catch_up(self.store, self.directory, self.now + timedelta(seconds=30), Routing())
+
+    def alerts(self) -> dict[str, str]:
+        with self.store.read() as tx:
+            return {state["check"]: state["status"] for state in alerts.listed(tx)}
+
+    def checks(self) -> dict[str, dict[str, Any]]:
+        with self.store.read() as tx:
+            return {row["check"]: row for row in checks.current(tx, "web3")}
+
+    def report(self, run_id: str) -> Any:
+        with self.store.read() as tx:
+            run = runs.get(tx, run_id)
+            assert run is not None
+            return report(run, runs.entries_of(tx, run_id), alerts.listed(tx), [], checks.known(tx))
+
+
+@pytest.fixture
+def rounds(tmp_path: Path) -> Rounds:
+    return Rounds(tmp_path)
+
+
+def test_alerts_see_hard_states_only(rounds: Rounds) -> None:
+    slow = check("disk", "CRITICAL", attempts=3)
+    for _ in range(2):
+        rounds.make(slow)
+        assert rounds.alerts() == {}
+    rounds.make(slow)
+    assert rounds.alerts() == {"disk": "CRITICAL"}
+
+
+def test_the_newest_result_of_every_check_is_kept(rounds: Rounds) -> None:
+    rounds.make(check("disk", "OK"), check("load", "OK"))
+    rounds.make(check("disk", "WARNING", details={"journal_bytes": 7}), check("load", "OK"))
+    kept = rounds.checks()
+    assert list(kept) == ["disk", "load"]
+    assert kept["disk"]["result"]["details"] == {"journal_bytes": 7}
+    assert kept["disk"]["seen_at"] == stamp(rounds.now + timedelta(seconds=2))
+    assert kept["disk"]["state"]["hard"] == "WARNING"
+
+
+def test_a_soft_failure_is_shown_and_counts_but_alerts_nobody(rounds: Rounds) -> None:
+    first = rounds.make(check("disk", "CRITICAL", attempts=2), check("load", "WARNING"))
+    shown = rounds.report(first)
+    assert [(one.check, one.attempt) for one in shown.hosts[0].problems] == [("disk", "attempt 1 of 2"), ("load", None)]
+    assert shown.exit_code == 2
+    second = rounds.make(check("disk", "CRITICAL", attempts=2))
+    assert rounds.report(second).hosts[0].problems[0].attempt is None
+    assert rounds.report(first).hosts[0].problems[0].attempt is None
+
+
+def test_an_alert_stays_open_while_its_check_recovers(rounds: Rounds) -> None:
+    rounds.make(check("disk", "CRITICAL", recovery_s=600.0))
+    rounds.make(check("disk", "OK", recovery_s=600.0))
+    rounds.make(check("disk", "OK", recovery_s=600.0))
+    assert rounds.alerts() == {"disk": "CRITICAL"}
+    with rounds.store.read() as tx:
+        fingerprint = alerts.listed(tx)[0]["fingerprint"]
+        assert [row["reason"] for row in alerts.timeline_of(tx, fingerprint)] == ["opened", "recovering"]
+    rounds.make(check("disk", "OK", recovery_s=600.0))
+    assert rounds.alerts() == {}
+
+
+def test_a_host_that_was_away_does_not_count_as_fine(rounds: Rounds) -> None:
+    rounds.make(check("disk", "CRITICAL", recovery_s=600.0))
+    rounds.make(check("disk", "OK", recovery_s=600.0))
+    rounds.now += timedelta(minutes=30)
+    Run("20261123T024000Z-00beef", start=f"{rounds.now:%Y-%m-%dT%H:%M}").unreachable("web3").write(rounds.directory)
+    rounds.read()
+    assert rounds.alerts() == {"disk": "UNKNOWN", "reachable": "CRITICAL"}
+    rounds.make(check("disk", "OK", recovery_s=600.0))
+    assert rounds.alerts() == {"disk": "UNKNOWN"}
+
+
+def test_check_mode_leaves_no_trace(rounds: Rounds) -> None:
+    rounds.make(check("disk", "CRITICAL"), check_mode=True)
+    assert rounds.checks() == {}
+
+
+def test_a_check_that_left_the_configuration_is_forgotten_after_a_day(rounds: Rounds) -> None:
+    rounds.make(check("disk", "OK"), check("old", "OK"))
+    rounds.make(check("disk", "OK"), minutes=60)
+    assert set(rounds.checks()) == {"disk", "old"}
+    rounds.make(check("disk", "OK"), minutes=GONE_AFTER.total_seconds() / 60)
+    assert set(rounds.checks()) == {"disk"}
+
+
+def test_a_host_that_left_the_inventory_is_forgotten(rounds: Rounds) -> None:
+    rounds.make(check("disk", "OK"))
+    with rounds.store.write() as tx:
+        checks.forget_unseen(tx, rounds.now + timedelta(minutes=1) - FORGOTTEN_AFTER)
+    assert set(rounds.checks()) == {"disk"}
+    with rounds.store.write() as tx:
+        checks.forget_unseen(tx, rounds.now + timedelta(minutes=1))
+    assert rounds.checks() == {}
+
+
+def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    with rounds.store.write() as tx:
+        tx.exec_driver_sql("DROP TABLE checks")
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    rounds.store = Store(str(rounds.store.url))
+    rounds.make(check("disk", "OK"))
+    assert set(rounds.checks()) == {"disk"}
