@@ -13,6 +13,8 @@ from .thresholds import number
 
 OK, WARNING, CRITICAL, UNKNOWN = "OK", "WARNING", "CRITICAL", "UNKNOWN"
 BY_SEVERITY = (OK, WARNING, UNKNOWN, CRITICAL)
+# What a person may want a state to be that no number describes.
+GRADES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
 
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -101,6 +103,11 @@ def key(kind, text, default=None, required=False, choices=None):
     return Key(kind, default, text, required, None, False, choices)
 
 
+def grade(text, default="warning"):
+    """A key that says which of GRADES a state is."""
+    return key("str", text, default, choices=tuple(GRADES))
+
+
 def threshold(dimension, text, default=None, floor=False):
     """A threshold key; with `floor`, a single number is the least that is fine."""
     return Key("threshold", default, text, False, dimension, floor, None)
@@ -132,6 +139,13 @@ def judge(value, warn, crit):
 def worst(statuses):
     """The worst status by CRITICAL > UNKNOWN > WARNING > OK; OK for none."""
     return max(statuses, key=BY_SEVERITY.index, default=OK)
+
+
+def told(verdicts, several):
+    """The message on verdicts (with `status` and `words`, worst first): what is amiss, else the first of `several`."""
+    amiss = [each.words for each in verdicts if each.status != OK]
+    first = verdicts[0].words
+    return "; ".join(amiss) or (several % len(verdicts) + first if len(verdicts) > 1 else first)
 
 
 def limits(status, warn, crit):

@@ -14,15 +14,24 @@ from .thresholds import BadValueError, Threshold
 FAMILIES = (
     "clock",
     "cpu",
+    "descriptors",
+    "disk_io",
     "filesystem",
     "http",
     "load",
     "memory",
+    "network",
+    "pressure",
     "processes",
+    "raid",
+    "reclaimable",
+    "smart",
     "swap",
     "systemd",
     "tcp",
+    "updates",
     "uptime",
+    "zombies",
 )
 PLACES = ("host", "controller")
 

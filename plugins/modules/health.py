@@ -207,15 +207,24 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.checks import (
     clock,
     cpu,
+    descriptors,
+    disk_io,
     filesystem,
     http,
     load,
     memory,
+    network,
+    pressure,
     processes,
+    raid,
+    reclaimable,
+    smart,
     swap,
     systemd,
     tcp,
+    updates,
     uptime,
+    zombies,
 )
 from ..module_utils.health import ARGUMENT_SPEC, prepare, sweep
 
@@ -223,15 +232,24 @@ from ..module_utils.health import ARGUMENT_SPEC, prepare, sweep
 SHIPPED = (
     clock,
     cpu,
+    descriptors,
+    disk_io,
     filesystem,
     http,
     load,
     memory,
+    network,
+    pressure,
     processes,
+    raid,
+    reclaimable,
+    smart,
     swap,
     systemd,
     tcp,
+    updates,
     uptime,
+    zombies,
 )
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import ctypes
 import os
 
-from ..family import CRITICAL, OK, WARNING, family, finding, judge, key, limits, perf, span, threshold, worst
+from ..family import GRADES, OK, family, finding, grade, judge, limits, perf, span, threshold, worst
 
 STA_UNSYNC = 0x0040  # adjtimex(2)
-GRADES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
 
 
 class Timex(ctypes.Structure):
@@ -87,9 +86,7 @@ FAMILY = family(
     {
         "warn": threshold("duration", "offset to the controller's clock", "1s"),
         "crit": threshold("duration", "offset to the controller's clock", "30s"),
-        "unsynchronised": key(
-            "str", "what a clock that nothing synchronises is", "warning", choices=("ignore", "warning", "critical")
-        ),
+        "unsynchronised": grade("what a clock that nothing synchronises is"),
     },
     run,
 )

@@ -1,6 +1,6 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Space and inodes, of one path or of every real mount; the worst mount decides."""
+"""Space and inodes of one path or of every real mount, and what became read-only; the worst mount decides."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import collections
 import errno
 import os
 import queue
-import re
 import threading
 import time
-from fnmatch import fnmatchcase
 
 from ..family import (
     BY_SEVERITY,
     CRITICAL,
+    GRADES,
     OK,
     UNKNOWN,
     WARNING,
     CannotLookError,
     family,
     finding,
+    grade,
     key,
     limits,
     perf,
@@ -29,42 +29,12 @@ from ..family import (
     threshold,
     worst,
 )
+from ..mounts import became_read_only, holding, of_interest, read_mounts, real_mounts
 
-NETWORK = re.compile(
-    r"nfs4?|cifs|smb3?|ceph|glusterfs|lustre|afs|9p|virtiofs|"
-    r"fuse\.(sshfs|s3fs|rclone|glusterfs|ceph.*)"
-)
-SYSTEMS_OWN = re.compile(r"/(proc|sys|dev(?!/shm$)|run/host|run/credentials)(/.*)?")
 NOT_THERE = (errno.EACCES, errno.EPERM, errno.ENOENT)  # another user's mount, or gone since the list was read
 
-Mount = collections.namedtuple("Mount", "path kind device writable")
 Usage = collections.namedtuple("Usage", "total used free used_percent inodes_percent")
 Verdict = collections.namedtuple("Verdict", "path status words usage")
-
-
-def parse_mounts(text):
-    """Mounts of /proc/self/mountinfo (proc_pid_mountinfo(5)), the last one at each path."""
-    mounts = {}
-    for line in text.splitlines():
-        head, _dash, tail = line.partition(" - ")
-        fields, kind = head.split(" "), tail.split(" ")[0]
-        path = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
-        mounts[path] = Mount(path, kind, fields[2], "ro" not in fields[5].split(","))
-    return list(mounts.values())
-
-
-def real_mounts(mounts, network=False, exclude=()):
-    """Paths that can fill up, one per device: no images, automounts or containers' layers, no network unless asked."""
-    chosen = {}
-    for mount in sorted(mounts, key=lambda mount: (len(mount.path), mount.path)):
-        is_root = mount.path == "/"
-        remote = NETWORK.fullmatch(mount.kind) and not network
-        layer = mount.kind in ("autofs", "overlay") or not mount.writable
-        if not is_root and (remote or layer or SYSTEMS_OWN.fullmatch(mount.path)):
-            continue
-        if not any(fnmatchcase(mount.path, pattern) for pattern in exclude):
-            chosen.setdefault(mount.device, mount.path)
-    return list(chosen.values())
 
 
 def usage_of(numbers):
@@ -105,7 +75,7 @@ def ask(paths, patience_s):
     return found
 
 
-def grade(warn, crit, percent, count):
+def status_of(warn, crit, percent, count):
     """The status of a measurement that thresholds may judge as a share or as bytes."""
 
     def broken(limit):
@@ -123,7 +93,7 @@ def verdict(path, usage, spec):
         ("inodes_", "of inodes used", usage.inodes_percent or 0, None),
     ):
         warn, crit = spec[prefix + "warn"], spec[prefix + "crit"]
-        grades.append(grade(warn, crit, percent, count))
+        grades.append(status_of(warn, crit, percent, count))
         if grades[-1] != OK or not prefix:
             words.append("%.0f%% %s%s" % (percent, label, limits(grades[-1], warn, crit)))
     return Verdict(path, worst(grades), "%s %s, %s free" % (path, ", ".join(words), size(usage.free)), usage)
@@ -147,9 +117,10 @@ def performance(verdict, spec):
     return data
 
 
-def summary(verdicts, silent, single):
+def summary(verdicts, read_only, silent, single):
     """The message: what is amiss, worst first, or the fullest filesystem."""
-    amiss = [verdict.words for verdict in verdicts if verdict.status != OK]
+    amiss = ["%s is read-only: %s" % (path, why) for path, why in read_only.items()]
+    amiss += [verdict.words for verdict in verdicts if verdict.status != OK]
     amiss += ["%s does not answer%s" % (path, reason) for path, reason in sorted(silent.items())]
     if amiss:
         return "; ".join(amiss)
@@ -160,10 +131,14 @@ def run(spec, context):
     path = spec["path"]
     if path and spec["mounted"] and not os.path.ismount(path):
         return finding(CRITICAL, "%s is not mounted" % path)
-    paths = [path] if path else mounted_paths(spec)
+    everything, fstab = read_mounts()
+    mounts = of_interest(everything, spec["network"], spec["exclude"])
+    paths = [path] if path else real_mounts(mounts)
     answers = ask(paths, context.limit_s * 0.8)
     if path and isinstance(answers.get(path), OSError):
         raise CannotLookError("%s: %s" % (path, answers[path].strerror), "correct the path, or mount it")
+    if path:  # links are followed only now: it has answered, unless it is silent
+        mounts = [holding(everything, os.path.realpath(path))] if path in answers else []
     silent = {one: "" for one in paths if one not in answers}
     for one, answer in answers.items():
         if isinstance(answer, OSError) and answer.errno not in NOT_THERE:
@@ -171,20 +146,23 @@ def run(spec, context):
     measured = {one: answer for one, answer in answers.items() if isinstance(answer, Usage)}
     # Single files are mounted into containers; what they lie on is not the container's.
     verdicts = [verdict(one, usage, spec) for one, usage in measured.items() if path or os.path.isdir(one)]
-    if not verdicts and not silent:
+    read_only = became_read_only(mounts, fstab) if spec["read_only"] != "ignore" else {}
+    return conclude(spec, verdicts, read_only, silent)
+
+
+def conclude(spec, verdicts, read_only, silent):
+    """The finding on the Verdicts, and on the filesystems that are read-only and that do not answer: path -> why."""
+    path = spec["path"]
+    if not verdicts and not silent and not read_only:
         raise CannotLookError("%s has no space to measure" % (path or "no filesystem"))
     verdicts.sort(key=lambda each: (-BY_SEVERITY.index(each.status), -each.usage.used_percent, each.path))
-    status = worst([each.status for each in verdicts] + [UNKNOWN] * bool(silent))
+    grades = [each.status for each in verdicts] + [UNKNOWN] * bool(silent)
+    status = worst(grades + [GRADES[spec["read_only"]]] * bool(read_only))
     data = " ".join(item for each in verdicts for item in performance(each, spec))
     fullest = verdicts[0].usage if verdicts else None
     value = fullest and (fullest.used if in_bytes(spec) else fullest.used_percent)
-    message = summary(verdicts, silent, bool(path))
+    message = summary(verdicts, read_only, silent, bool(path))
     return finding(status, message, value, "B" if in_bytes(spec) else "%", data)
-
-
-def mounted_paths(spec):
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-        return real_mounts(parse_mounts(mounts.read()), spec["network"], spec["exclude"])
 
 
 def judge_spec(spec):
@@ -198,7 +176,7 @@ def judge_spec(spec):
 FAMILY = family(
     "filesystem",
     "resources",
-    "used space and inodes of one path or of every real mount, of which the worst decides",
+    "used space and inodes of one path or of every real mount, and whether it became read-only; the worst decides",
     {
         "path": key("path", "look only at the filesystem that holds this path"),
         "mounted": key("bool", "it is critical when nothing is mounted at `path`", False),
@@ -210,6 +188,7 @@ FAMILY = family(
         "free_crit": threshold("space", "free space, a share or a size", floor=True),
         "inodes_warn": threshold("percent", "used inodes", "85%"),
         "inodes_crit": threshold("percent", "used inodes", "95%"),
+        "read_only": grade("what a filesystem that became read-only is", "critical"),
     },
     run,
     target=lambda spec: spec["path"] or "",

@@ -8,10 +8,9 @@ import os
 import re
 import time
 
-from ..family import CRITICAL, OK, WARNING, family, finding, judge, key, limits, perf, span, threshold, worst
+from ..family import GRADES, family, finding, grade, judge, limits, perf, span, threshold, worst
 
 FLAG = "/run/reboot-required"  # written by update-notifier, unattended-upgrades and needrestart
-STATUSES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
 
 
 def kernel_order(release):
@@ -31,17 +30,21 @@ def newer_kernel(running, installed):
     return newest if kernel_order(newest) > kernel_order(running) else None
 
 
+def installed_kernels(boot="/boot"):
+    """Releases of the kernels that lie in `boot`."""
+    try:
+        return [name[len("vmlinuz-") :] for name in os.listdir(boot) if name.startswith("vmlinuz-")]
+    except OSError:
+        return []
+
+
 def reboot_reasons(flag=FLAG, boot="/boot"):
     """Why the host should be rebooted, as a list of phrases."""
     reasons = []
     if os.path.exists(flag):
         packages = sorted(set(_lines(flag + ".pkgs")))
         reasons.append("after updates of " + ", ".join(packages[:5]) if packages else "updates ask for it")
-    try:
-        installed = [name[len("vmlinuz-") :] for name in os.listdir(boot) if name.startswith("vmlinuz-")]
-    except OSError:
-        installed = []
-    newest = newer_kernel(os.uname().release, installed)
+    newest = newer_kernel(os.uname().release, installed_kernels(boot))
     if newest:
         reasons.append("kernel %s is installed, %s runs" % (newest, os.uname().release))
     return reasons
@@ -62,7 +65,7 @@ def run(spec, _context):
     message = "up %s%s" % (span(up), limits(status, warn, crit))
     reasons = reboot_reasons()
     if reasons and spec["reboot_required"] != "ignore":
-        status = worst([status, STATUSES[spec["reboot_required"]]])
+        status = worst([status, GRADES[spec["reboot_required"]]])
         message += ", reboot required: " + "; ".join(reasons)
     data = [perf("uptime", up, "s", (warn, crit), (0,)), perf("reboot_required", bool(reasons))]
     return finding(status, message, up, "s", " ".join(data))
@@ -75,7 +78,7 @@ FAMILY = family(
     {
         "warn": threshold("duration", "time since boot"),
         "crit": threshold("duration", "time since boot"),
-        "reboot_required": key("str", "what a required reboot is", "warning", choices=tuple(STATUSES)),
+        "reboot_required": grade("what a required reboot is"),
     },
     run,
 )

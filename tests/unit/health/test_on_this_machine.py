@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ansible_collections.roundsman.fleet.plugins.module_utils.checks import cpu, filesystem, systemd, uptime
+from ansible_collections.roundsman.fleet.plugins.module_utils.checks import filesystem, systemd, uptime
 
 from .builders import keys_of, result_of
 
@@ -51,37 +51,6 @@ def test_a_path_that_is_not_there_is_unknown_and_one_that_is_not_mounted_critica
     assert (result["status"], result["message"]) == ("CRITICAL", f"{tmp_path} is not mounted")
 
 
-MOUNTINFO = r"""
-21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
-22 21 0:5 / /proc rw - proc proc rw
-23 21 0:6 / /dev rw - devtmpfs udev rw
-24 21 0:20 / /dev/shm rw - tmpfs tmpfs rw
-25 21 0:21 / /run rw,nosuid - tmpfs tmpfs rw
-26 21 8:17 / /srv/my\040data rw shared:1 - xfs /dev/sdb1 rw
-27 21 8:17 /deep /srv/bind rw shared:1 - xfs /dev/sdb1 rw
-28 21 7:1 / /snap/core/1 ro - squashfs /dev/loop1 ro
-29 21 0:40 / /mnt/nas rw - nfs4 nas:/export rw
-30 21 0:41 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw
-31 21 0:42 / /misc rw - autofs auto rw
-32 21 8:33 / /mnt/camera ro - vfat /dev/sdc1 ro
-"""
-
-
-def mounts():
-    return filesystem.parse_mounts(MOUNTINFO.strip())
-
-
-def test_real_mounts_leave_out_what_cannot_fill_up():
-    assert filesystem.real_mounts(mounts()) == ["/", "/run", "/dev/shm", "/srv/bind"]
-    assert "/mnt/nas" in filesystem.real_mounts(mounts(), network=True)
-    assert filesystem.real_mounts(mounts(), exclude=["/run", "/srv/*"]) == ["/", "/dev/shm"]
-
-
-def test_a_containers_root_is_a_real_mount():
-    root = filesystem.parse_mounts("1 0 0:50 / / rw - overlay overlay rw")
-    assert filesystem.real_mounts(root) == ["/"]
-
-
 def test_a_mount_that_never_answers_is_named_and_the_others_are_judged(monkeypatch):
     statvfs = os.statvfs
 
@@ -90,7 +59,7 @@ def test_a_mount_that_never_answers_is_named_and_the_others_are_judged(monkeypat
             time.sleep(30)
         return statvfs("/")
 
-    monkeypatch.setattr(filesystem, "mounted_paths", lambda spec: ["/", "/mnt/nas"])
+    monkeypatch.setattr(filesystem, "real_mounts", lambda mounts: ["/", "/mnt/nas"])
     monkeypatch.setattr(filesystem.os, "statvfs", dead_for_nas)
     result = result_of({"type": "filesystem"}, limit_s=0.5)
     assert (result["status"], result["message"]) == ("UNKNOWN", "/mnt/nas does not answer")
@@ -115,41 +84,12 @@ def test_the_worst_filesystem_comes_first_in_the_message():
     assert (full.status, tight.status) == ("CRITICAL", "WARNING")
 
 
-Times = collections.namedtuple("Times", "user nice system idle iowait irq softirq steal guest guest_nice")
-
-
-@pytest.mark.parametrize(
-    ("later", "own_s", "expected"),
-    [
-        (Times(30, 0, 10, 50, 10, 0, 0, 0, 0, 0), 0, (40.0, 10.0, 0.0)),
-        (Times(30, 0, 10, 50, 10, 0, 0, 0, 0, 0), 10, (30.0, 10.0, 0.0)),
-        (Times(50, 0, 0, 50, 0, 0, 0, 0, 50, 0), 0, (50.0, 0.0, 0.0)),
-        (Times(0, 0, 0, 80, 0, 0, 0, 20, 0, 0), 0, (20.0, 0.0, 20.0)),
-        (Times(*[0] * 10), 0, (0.0, 0.0, 0.0)),
-    ],
-)
-def test_processor_shares(later, own_s, expected):
-    assert cpu.shares(Times(*[0] * 10), later, own_s) == expected
-
-
 def test_processors_memory_and_load_are_what_psutil_sees():
     assert 0 <= result_of({"type": "cpu", "sample": "50ms"})["value"] <= 100
     memory = psutil.virtual_memory()
     assert abs(result_of({"type": "memory"})["value"] - memory.percent) < 10
     load = result_of({"type": "load", "minutes": 15, "per_core": False})["value"]
     assert abs(load - os.getloadavg()[2]) < 0.5
-
-
-@pytest.mark.parametrize(
-    ("total", "used", "status"), [(0, 0, "OK"), (100, 50, "OK"), (100, 70, "WARNING"), (100, 95, "CRITICAL")]
-)
-def test_swap(total, used, status):
-    class Library:
-        @staticmethod
-        def swap_memory():
-            return collections.namedtuple("Swap", "total used")(total, used)
-
-    assert result_of({"type": "swap"}, Library)["status"] == status
 
 
 def test_processes_are_counted_by_name_and_user():

@@ -4,7 +4,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.specs import FAMIL
 
 KEYS = (
     "attempts, crit, exclude, free_crit, free_warn, from, id, inodes_crit, inodes_warn, mounted, network, optional, "
-    "path, recovery, timeout, type, warn"
+    "path, read_only, recovery, timeout, type, warn"
 )
 
 
