@@ -12,8 +12,8 @@ import shutil
 
 from .family import ENVIRONMENT, CannotLookError, NotThereError
 
-# Changed whenever `apt-get update` has run, with news or without.
-APT_STAMPS = ("/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists", "/var/lib/apt/lists/partial")
+# Touched by a refresh that succeeded, or that brought news. lists/partial is touched by one that failed as well.
+APT_STAMPS = ("/var/lib/apt/periodic/update*-stamp", "/var/lib/apt/lists")
 DNF_STAMPS = ("/var/cache/dnf/*/repodata/repomd.xml", "/var/cache/libdnf5/*/repodata/repomd.xml")
 DNF_HAS_UPDATES = 100  # exit code of `dnf check-update`
 ROOT = "check as root (roundsman_health_become: true)"
@@ -36,7 +36,8 @@ def look(context):
 
 
 def ask_apt(context):
-    simulation = ["apt-get", "-qq", "--simulate", "--ignore-hold", "-o", "Debug::NoLocking=1", "dist-upgrade"]
+    with_held = ["--ignore-hold", "--allow-change-held-packages"]
+    simulation = ["apt-get", "-qq", "--simulate", *with_held, "-o", "Debug::NoLocking=1", "dist-upgrade"]
     code, stdout, stderr = context.run(simulation)
     if code:
         raise CannotLookError("apt-get cannot tell: %s" % _last_words(stderr or stdout), "see `apt-get check`")
@@ -57,12 +58,13 @@ def has_apt_lists():
 
 
 def ask_dnf(context):
+    if os.geteuid() != 0:  # from a cache of their own, which is empty, others hear that there is nothing
+        raise CannotLookError("dnf tells only root what the system's package lists hold", ROOT)
     pending = []
     for options in ([], ["--security"]):
         code, stdout, stderr = context.run(["dnf", "--quiet", "--cacheonly", "check-update", *options])
         if code not in (0, DNF_HAS_UPDATES):
-            remedy = ROOT if os.geteuid() else "see `dnf makecache` on the host"
-            raise CannotLookError("dnf cannot tell: %s" % _last_words(stderr or stdout), remedy)
+            raise CannotLookError("dnf cannot tell: %s" % _last_words(stderr or stdout), "see `dnf check-update`")
         pending.append(parse_dnf(stdout))
     return Pending("dnf", pending[0], pending[1], [], newest(DNF_STAMPS))
 

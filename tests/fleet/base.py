@@ -27,6 +27,11 @@ HOST_PACKAGES = (
     "systemd systemd-sysv dbus openssh-server python3 iproute2 cron logrotate sudo procps ca-certificates curl"
     " restic rclone"
 )
+# What others measure with, and what the checks of disks and updates ask.
+PEER_PACKAGES = (
+    f"{HOST_PACKAGES} monitoring-plugins-basic prometheus-node-exporter smartmontools apt-utils"
+    " dnf rpm createrepo-c e2fsprogs"
+)
 NEWCOMER_PACKAGES = "python3 python3-venv git ca-certificates"
 
 # Same on every host: no host keys and no identity of the builder's, nothing that starts by itself and needs a network.
@@ -68,6 +73,11 @@ class Tree:
 
 def host_tree(release: str) -> Tree:
     return Tree(f"host-{release}", release, HOST_PACKAGES, HOST_SETUP)
+
+
+def peer_tree(release: str) -> Tree:
+    setup = f"{HOST_SETUP}systemctl mask --quiet prometheus-node-exporter.service smartmontools.service\n"
+    return Tree(f"peer-{release}", release, PEER_PACKAGES, setup)
 
 
 def newcomer_tree(release: str) -> Tree:

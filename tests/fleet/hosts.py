@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.fleet import claim, network
+from tests.fleet import base, claim, network
 from tests.fleet.backup_server import BackupServer
 from tests.fleet.faults import FAULTS
 from tests.fleet.host import Host, new_key
 from tests.fleet.machine import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 HOSTS_AT_MOST = 200
@@ -56,13 +56,14 @@ class Fleet:
         name: str,
         *,
         release: str = "bookworm",
+        tree: Callable[[str], base.Tree] = base.host_tree,
         web: bool = False,
         variables: dict[str, Any] | None = None,
         **faults: Any,
     ) -> Host:
-        """Begin to boot a host. `web`: it serves /srv/www on port 80. `variables`: for the inventory. Faults by their
-        names in faults.py are applied in this order once it is up: `failed_unit=True`, or with its arguments,
-        `full_filesystem={"path": "/srv/data"}`.
+        """Begin to boot a host on a tree of base.py. `web`: it serves /srv/www on port 80. `variables`: for the
+        inventory. Faults by their names in faults.py are applied in this order once it is up: `failed_unit=True`, or
+        with its arguments, `full_filesystem={"path": "/srv/data"}`.
         """
         if name in self.hosts:
             raise ValueError(f"there is already a host {name} in this fleet")
@@ -75,7 +76,7 @@ class Fleet:
             known.write(f"{host.address} {host.public_key}\n")
         self.hosts[name] = host
         asked = [(FAULTS[fault], given if isinstance(given, dict) else {}) for fault, given in faults.items() if given]
-        host.boot(self._executor, web=web, faults=asked)
+        host.boot(self._executor, tree(release), web=web, faults=asked)
         return host
 
     def backup_server(self, name: str, *, append_only: bool = False, **options: Any) -> BackupServer:

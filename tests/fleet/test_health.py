@@ -23,9 +23,9 @@ CHECKS = [
 ]
 
 
-def sweep(fleet, *hosts, checks=None, become=False, transport="lean", psutil="carry"):
+def sweep(fleet, *hosts, checks=None, become=False, transport="lean", psutil="carry", bookmarks=None):
     """host name -> the module's result, or Ansible's word for why there is none."""
-    arguments = json.dumps({"checks": checks or CHECKS, "psutil": psutil})
+    arguments = json.dumps({"checks": checks or CHECKS, "psutil": psutil, "bookmarks": bookmarks or {}})
     inventory = str(fleet.inventory(hosts=list(hosts)))
     command = [str(ANSIBLE), "-i", inventory, "all", "-m", "roundsman.fleet.health", "-a", arguments, "-o"]
     command += ["-e", f"roundsman_health_transport={transport}"] + ["-b"] * become
