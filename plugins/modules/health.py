@@ -205,32 +205,44 @@ bookmarks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.checks import (
+    certificate,
     clock,
+    containers,
     cpu,
     filesystem,
     http,
+    listen,
     load,
     memory,
+    plugin,
     processes,
+    software,
     swap,
     systemd,
     tcp,
+    timers,
     uptime,
 )
 from ..module_utils.health import ARGUMENT_SPEC, prepare, sweep
 
 # Families are loaded by name; naming them here is what makes Ansible ship them.
 SHIPPED = (
+    certificate,
     clock,
+    containers,
     cpu,
     filesystem,
     http,
+    listen,
     load,
     memory,
+    plugin,
     processes,
+    software,
     swap,
     systemd,
     tcp,
+    timers,
     uptime,
 )
 
