@@ -79,6 +79,8 @@ class Context:
             raise CannotLookError("%s cannot be run: %s" % (argv[0], error.strerror)) from error
         self.processes.append(process)
         stdout, stderr = process.communicate(None if stdin is None else stdin.encode())
+        if stderr.startswith(b"runuser: failed to execute") and process.returncode:
+            raise NotThereError(stderr.decode("utf-8", "replace").strip(), "install it, or remove the check")
         return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
 
 
@@ -99,7 +101,7 @@ def _as_user(argv, user):
 
 
 def key(kind, text, default=None, required=False, choices=None):
-    """A key of type `str`, `path`, `bool`, `int`, `port`, `seconds`, `list` (of str) or `dict`."""
+    """A key of type `str`, `path`, `bool`, `int`, `port`, `seconds`, `list` (of str), `command` or `dict`."""
     return Key(kind, default, text, required, None, False, choices)
 
 

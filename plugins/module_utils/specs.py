@@ -7,28 +7,35 @@ from __future__ import annotations
 import collections
 import importlib
 import re
+import shlex
 
 from .family import key
 from .thresholds import BadValueError, Threshold
 
 FAMILIES = (
+    "certificate",
     "clock",
+    "containers",
     "cpu",
     "descriptors",
     "disk_io",
     "filesystem",
     "http",
+    "listen",
     "load",
     "memory",
     "network",
+    "plugin",
     "pressure",
     "processes",
     "raid",
     "reclaimable",
     "smart",
+    "software",
     "swap",
     "systemd",
     "tcp",
+    "timers",
     "updates",
     "uptime",
     "zombies",
@@ -189,6 +196,16 @@ def _list(raw):
     return [text for text in (_string(item) for item in items) if text is not None]
 
 
+def _command(raw):
+    """A program and its arguments; text is taken apart as a shell does, and no shell sees it."""
+    if isinstance(raw, (list, tuple)):
+        return [str(item) if _string(item) is not None else "" for item in raw]
+    try:
+        return shlex.split(_string(raw) or "")
+    except ValueError as error:
+        raise BadValueError("its quotes do not match (%s)" % error) from error
+
+
 def _dict(raw):
     if not isinstance(raw, dict):
         raise BadValueError("it is %s, not a mapping" % kind_of(raw))
@@ -203,6 +220,7 @@ CONVERSIONS = {
     "port": _port,
     "seconds": _seconds,
     "list": _list,
+    "command": _command,
     "dict": _dict,
 }
 

@@ -1,17 +1,17 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""systemd units: that none has failed or, with `unit`, that one is active."""
+"""systemd units: that none has failed or, with `unit`, that one is active and does not crash again and again."""
 
 from __future__ import annotations
 
-import os
 from fnmatch import fnmatchcase
 
-from ..family import CannotLookError, family, finding, judge, key, perf, threshold
+from ..family import family, finding, judge, key, limits, perf, threshold, worst
+from ..systemctl import ask, booted, show
 
-BOOTED = "/run/systemd/system"  # sd_booted(3)
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FINE = ("active", "reloading", "refreshing", "activating")
-PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
+PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID")
 
 
 def failed_units(listing, ignored):
@@ -33,41 +33,65 @@ def describe(unit, states):
     return active in FINE, words
 
 
-def ask(context, *arguments):
-    code, stdout, stderr = context.run(["systemctl", "--no-pager", *arguments])
-    if code:
-        words = stderr.strip().splitlines()
-        raise CannotLookError(
-            "systemd does not answer: %s" % (words[-1] if words else "systemctl ended with %d" % code),
-            "see `systemctl status` on the host; where systemd is not the init, remove the check",
+def reading(states, boot):
+    """The bookmark about a unit, or None where systemd counts no restarts (only services are restarted)."""
+    if not states.get("NRestarts", "").isdigit():
+        return None
+    return {"boot": boot, "invocation": states.get("InvocationID", ""), "restarts": int(states["NRestarts"])}
+
+
+def restarts_since(before, now):
+    """How often systemd itself has started a unit again between two readings; None when `before` is not one.
+
+    systemd counts from the last start that a person or a dependency asked for, and every start has an invocation of
+    its own. So where the count did not rise although the invocation is another, it began anew in between.
+    """
+    if not isinstance(before, dict) or not isinstance(before.get("restarts"), int):
+        return None
+    if before.get("boot") == now["boot"] and before.get("invocation") == now["invocation"]:
+        return 0
+    if before.get("boot") == now["boot"] and before["restarts"] < now["restarts"]:
+        return now["restarts"] - before["restarts"]
+    return now["restarts"]
+
+
+def look_at_unit(spec, context):
+    unit, thresholds = spec["unit"], (spec["restarts_warn"], spec["restarts_crit"])
+    states = next(iter(show(context, PROPERTIES, [unit]).values()), {})
+    fine, words = describe(unit, states)
+    grades, data = [judge(int(not fine), spec["warn"], spec["crit"])], []
+    with open(BOOT_ID, encoding="ascii") as boot:
+        mark = reading(states, boot.read().strip())
+    restarts = restarts_since(context.bookmark, mark) if mark else None
+    if mark:
+        context.leave(mark)
+    if restarts is not None:
+        grades.append(judge(restarts, *thresholds))
+        data.append(perf("restarts", restarts, "", thresholds, (0,)))
+    if restarts:
+        times = "once" if restarts == 1 else "%d times" % restarts
+        words += ", restarted %s after it ended by itself, since the last round%s" % (
+            times,
+            limits(grades[-1], *thresholds),
         )
-    return stdout
+    data.insert(0, perf("amiss", int(not fine), "", (spec["warn"], spec["crit"]), (0,)))
+    return finding(worst(grades), words, int(not fine), "", " ".join(data))
 
 
-def look_at_unit(unit, context):
-    """(number of units amiss, words) for one unit."""
-    answer = ask(context, "show", "--property=" + ",".join(PROPERTIES), "--", unit)
-    fine, words = describe(unit, dict(line.split("=", 1) for line in answer.splitlines() if "=" in line))
-    return int(not fine), words
-
-
-def look_for_failed(ignored, context):
-    """(number of units amiss, words) for all units."""
-    if not os.path.isdir(BOOTED):
-        return 0, "systemd does not run on this host, so no unit can fail"
-    listing = ask(context, "list-units", "--state=failed", "--all", "--plain", "--no-legend", "--full")
-    failed = failed_units(listing, ignored)
-    if not failed:
-        return 0, "no failed units"
-    names = ", ".join(failed[:5]) + (" and %d more" % (len(failed) - 5) if len(failed) > 5 else "")
-    return len(failed), "%d failed unit%s: %s" % (len(failed), "s" * (len(failed) > 1), names)
+def look_for_failed(spec, context):
+    thresholds, count = (spec["warn"], spec["crit"]), 0
+    words = "systemd does not run on this host, so no unit can fail"
+    if booted():
+        listing = ask(context, "list-units", "--state=failed", "--all", "--plain", "--no-legend", "--full")
+        failed = failed_units(listing, spec["ignore"])
+        count = len(failed)
+        names = ", ".join(failed[:5]) + (" and %d more" % (count - 5) if count > 5 else "")
+        words = "%d failed unit%s: %s" % (count, "s" * (count > 1), names) if failed else "no failed units"
+    return finding(judge(count, *thresholds), words, count, "", perf("amiss", count, "", thresholds, (0,)))
 
 
 def run(spec, context):
-    count, words = look_at_unit(spec["unit"], context) if spec["unit"] else look_for_failed(spec["ignore"], context)
-    thresholds = spec["warn"], spec["crit"]
-    status = judge(count, *thresholds)
-    return finding(status, words, count, "", perf("amiss", count, "", thresholds, (0,)))
+    return look_at_unit(spec, context) if spec["unit"] else look_for_failed(spec, context)
 
 
 def judge_spec(spec):
@@ -79,12 +103,14 @@ def judge_spec(spec):
 FAMILY = family(
     "systemd",
     "services",
-    "failed units or, with `unit`, that this unit is active",
+    "failed units or, with `unit`, that this unit is active and not restarted again and again",
     {
         "unit": key("str", "the unit that has to be active, for example `nginx.service`"),
         "ignore": key("list", "patterns of units that may fail (only without `unit`)", ()),
         "warn": threshold("count", "number of units that have failed or are not active"),
         "crit": threshold("count", "number of units that have failed or are not active", "0"),
+        "restarts_warn": threshold("count", "how often systemd restarted the unit since the last recorded round", "2"),
+        "restarts_crit": threshold("count", "how often systemd restarted the unit since the last recorded round"),
     },
     run,
     target=lambda spec: spec["unit"] or "",

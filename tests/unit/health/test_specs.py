@@ -121,5 +121,6 @@ def test_the_time_limit_has_to_make_sense(limit_s):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_defaults_of_every_family_are_themselves_valid(name):
     needed = {"tcp": {"port": 22}, "http": {"url": "http://shop/"}, "processes": {"crit": "1:"}}
+    needed |= {"certificate": {"port": 443}, "listen": {"ports": [22]}, "plugin": {"command": "check_load"}}
     (spec,) = specs_of(dict(needed.get(name, {}), type=name))
     assert set(family_of(name).keys) <= set(spec.keys)
