@@ -51,9 +51,12 @@ class Host:
 
     # Life
 
-    def boot(self, executor: Executor, *, web: bool, faults: list[tuple[Fault, dict[str, Any]]]) -> None:
+    def boot(
+        self, executor: Executor, *, servers: bool, web: bool, faults: list[tuple[Fault, dict[str, Any]]]
+    ) -> None:
         """Begin to make and boot the host and then to apply the faults; `wait` tells when that is done."""
-        self._booting = executor.submit(self._boot, web, faults)
+        tree = base.servers_tree(self.release) if servers else base.host_tree(self.release)
+        self._booting = executor.submit(self._boot, tree, web, faults)
 
     def wait(self) -> None:
         """Return when the host has booted and its faults are applied. Raises HostError when it did not."""
@@ -174,9 +177,9 @@ class Host:
 
     # Making
 
-    def _boot(self, web: bool, faults: list[tuple[Fault, dict[str, Any]]]) -> None:
+    def _boot(self, tree: base.Tree, web: bool, faults: list[tuple[Fault, dict[str, Any]]]) -> None:
         self._booter = threading.current_thread()
-        self._machine.create(base.ensure(base.host_tree(self.release)))
+        self._machine.create(base.ensure(tree))
         self._machine.put("etc/ssh/ssh_host_ed25519_key", self._host_key.read_text(), 0o600)
         self._authorize()
         if web:

@@ -2,7 +2,8 @@
 
     with Fleet() as fleet:
         web1 = fleet.host("web1", web=True)
-        db1 = fleet.host("db1", release="trixie", full_filesystem={"path": "/srv/data"})
+        db1 = fleet.host("db1", servers=True)
+        db2 = fleet.host("db2", release="trixie", full_filesystem={"path": "/srv/data"})
         inventory = fleet.inventory()
 
 `host()` returns at once and the host boots beside the others; whatever talks to a host waits for it first.
@@ -56,13 +57,15 @@ class Fleet:
         name: str,
         *,
         release: str = "bookworm",
+        servers: bool = False,
         web: bool = False,
         variables: dict[str, Any] | None = None,
         **faults: Any,
     ) -> Host:
-        """Begin to boot a host. `web`: it serves /srv/www on port 80. `variables`: for the inventory. Faults by their
-        names in faults.py are applied in this order once it is up: `failed_unit=True`, or with its arguments,
-        `full_filesystem={"path": "/srv/data"}`.
+        """Begin to boot a host. `servers`: PostgreSQL, MariaDB, Redis, RabbitMQ, nginx and postfix are installed, and
+        none runs before `host.run("systemctl start …")`. `web`: it serves /srv/www on port 80. `variables`: for the
+        inventory. Faults by their names in faults.py are applied in this order once it is up: `failed_unit=True`, or
+        with its arguments, `full_filesystem={"path": "/srv/data"}`.
         """
         if name in self.hosts:
             raise ValueError(f"there is already a host {name} in this fleet")
@@ -75,7 +78,7 @@ class Fleet:
             known.write(f"{host.address} {host.public_key}\n")
         self.hosts[name] = host
         asked = [(FAULTS[fault], given if isinstance(given, dict) else {}) for fault, given in faults.items() if given]
-        host.boot(self._executor, web=web, faults=asked)
+        host.boot(self._executor, servers=servers, web=web, faults=asked)
         return host
 
     def backup_server(self, name: str, *, append_only: bool = False, **options: Any) -> BackupServer:
