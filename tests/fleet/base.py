@@ -1,7 +1,7 @@
 """Base trees: one Debian release each, made once with debootstrap and shared read-only by every host.
 
 A tree lives at `<cache>/<name>-<stamp>`. The stamp is a hash of what goes into the tree, so a changed list makes a new
-tree. Another kind of host (say, database servers) is one more `Tree` with its own packages.
+tree. Another kind of host is one more `Tree` with its own packages; it may begin as a copy of another tree.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ HOST_PACKAGES = (
 )
 # What others measure with, and what the checks of disks and updates ask.
 PEER_PACKAGES = (
-    f"{HOST_PACKAGES} monitoring-plugins-basic prometheus-node-exporter smartmontools apt-utils"
-    " dnf rpm createrepo-c e2fsprogs"
+    "monitoring-plugins-basic prometheus-node-exporter smartmontools apt-utils dnf rpm createrepo-c e2fsprogs"
 )
 NEWCOMER_PACKAGES = "python3 python3-venv git ca-certificates"
+SERVER_PACKAGES = "postgresql mariadb-server redis-server rabbitmq-server nginx postfix"
 
 # Same on every host: no host keys and no identity of the builder's, nothing that starts by itself and needs a network.
 HOST_SETUP = """
@@ -55,20 +55,49 @@ MaxStartups 200
 CONF
 """
 NEWCOMER_SETUP = "useradd --create-home --shell /bin/bash anna"
+# No server runs while the tree is built nor when a host boots: a test starts the ones that it needs.
+# Installs its arguments, packages of programs that want to start at once, without letting them.
+INSTALL = """
+export DEBIAN_FRONTEND=noninteractive
+printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+chmod 0755 /usr/sbin/policy-rc.d
+apt-get update --quiet
+apt-get install --quiet --yes --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@"
+apt-get clean
+rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/resolv.conf
+"""
+PEER_SETUP = f"""{INSTALL}
+systemctl mask --quiet prometheus-node-exporter.service smartmontools.service
+"""
+SERVER_SETUP = f"""
+debconf-set-selections <<SELECTIONS
+postfix postfix/main_mailer_type select Local only
+postfix postfix/mailname string localhost
+SELECTIONS
+{INSTALL}
+systemctl disable --quiet postgresql.service mariadb.service mariadb.socket redis-server.service \\
+    rabbitmq-server.service epmd.service epmd.socket nginx.service postfix.service
+echo '[rabbitmq_management].' > /etc/rabbitmq/enabled_plugins
+"""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What a base tree is made of: Debian release, packages (space separated), and a root shell script run inside."""
+    """What a base tree is made of: Debian release, packages (space separated), and a root shell script run inside.
+
+    With `below`, it begins as a copy of that tree, and its script gets the packages as arguments and installs them.
+    """
 
     name: str
     release: str
     packages: str
     setup: str
+    below: Tree | None = None
 
     @property
     def stamp(self) -> str:
-        return hashlib.sha256(f"{self.release}\0{self.packages}\0{self.setup}".encode()).hexdigest()[:12]
+        content = f"{self.release}\0{self.packages}\0{self.setup}" + (self.below.stamp if self.below else "")
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def host_tree(release: str) -> Tree:
@@ -76,8 +105,11 @@ def host_tree(release: str) -> Tree:
 
 
 def peer_tree(release: str) -> Tree:
-    setup = f"{HOST_SETUP}systemctl mask --quiet prometheus-node-exporter.service smartmontools.service\n"
-    return Tree(f"peer-{release}", release, PEER_PACKAGES, setup)
+    return Tree(f"peer-{release}", release, PEER_PACKAGES, PEER_SETUP, below=host_tree(release))
+
+
+def servers_tree(release: str) -> Tree:
+    return Tree(f"servers-{release}", release, SERVER_PACKAGES, SERVER_SETUP, below=host_tree(release))
 
 
 def newcomer_tree(release: str) -> Tree:
@@ -97,7 +129,7 @@ def ensure(tree: Tree) -> Path:
         if not root.exists():
             _remove_abandoned(tree)
             building = Path(tempfile.mkdtemp(prefix=f".building-{tree.name}-", dir=cache_dir()))
-            _build(tree, building)
+            _build(tree, building) if tree.below is None else _build_on(ensure(tree.below), tree, building)
             building.rename(root)
     return root
 
@@ -121,6 +153,16 @@ def _build(tree: Tree, root: Path) -> None:
     _run(["debootstrap", "--variant=minbase", f"--include={include}", f"--cache-dir={debs}", tree.release, str(root)])
     root.chmod(0o755)
     _run(["chroot", str(root), "/bin/sh", "-euc", tree.setup])
+
+
+def _build_on(below: Path, tree: Tree, root: Path) -> None:
+    _run(["cp", "--archive", "--reflink=auto", f"{below}/.", str(root)])
+    shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
+    # Packages of servers want /proc, /sys and /dev of their own when they are installed.
+    command = ["systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--as-pid2", "--pipe"]
+    command += [f"--directory={root}", f"--machine={tree.name}", "--resolv-conf=off", "--timezone=off"]
+    command += ["--link-journal=no", "/bin/sh", "-euc", tree.setup, "sh", *tree.packages.split()]
+    _run(command)
 
 
 def _run(command: list[str]) -> None:

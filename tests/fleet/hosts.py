@@ -2,7 +2,8 @@
 
     with Fleet() as fleet:
         web1 = fleet.host("web1", web=True)
-        db1 = fleet.host("db1", release="trixie", full_filesystem={"path": "/srv/data"})
+        db1 = fleet.host("db1", tree=servers_tree)
+        db2 = fleet.host("db2", release="trixie", full_filesystem={"path": "/srv/data"})
         inventory = fleet.inventory()
 
 `host()` returns at once and the host boots beside the others; whatever talks to a host waits for it first.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import clean, faults, network
+from tests.fleet import base, clean, faults, network
 from tests.fleet.host import HostError
 
 ANSIBLE = Path(sys.executable).parent / "ansible"
@@ -42,6 +42,19 @@ def test_a_host_is_a_debian_with_its_own_systemd(fleet, release, version):
     assert db1.run("sudo -n id -u", user="ops").stdout.strip() == "0"
     assert db1.run("python3 -c 'import psutil'", check=False).returncode == 1
     assert db1.run("restic version && rclone version").stdout.startswith("restic")
+
+
+def test_a_host_with_servers_runs_those_that_a_test_starts(fleet):
+    db1 = fleet.host("db1", tree=base.servers_tree)
+    servers = "postgresql mariadb redis-server rabbitmq-server epmd nginx postfix"
+
+    assert db1.run("systemctl is-system-running").stdout.strip() == "running"
+    states = db1.run(f"systemctl is-enabled {servers}; systemctl is-active {servers}", check=False).stdout.split()
+    assert states == ["disabled"] * 7 + ["inactive"] * 7
+    db1.run("systemctl start redis-server postgresql")
+    assert db1.run("redis-cli ping").stdout == "PONG\n"
+    assert db1.run("psql -XAtqc 'select 1'", user="root", check=False).returncode == 2
+    assert db1.run("runuser -u postgres -- psql -XAtqc 'select 1'").stdout == "1\n"
 
 
 def test_hosts_have_different_identities_and_see_each_other(fleet):
