@@ -142,15 +142,16 @@ def hang_up(answer):
             socket.socket.shutdown(answer.link, socket.SHUT_RDWR)
 
 
-def open_link(spec, url, answer, context, deadline):
-    """Connect `answer.link`, with TLS when there is a context for it."""
-    _scheme, host, port = origin(url)
+def open_link(spec, url, answer, tls, deadline):
+    """Connect `answer.link`, with TLS where the URL wants it."""
+    scheme, host, port = origin(url)
     where = spec["resolve"] if spec["resolve"] and host == origin(spec["url"])[1] else host
     with lap(answer.times, "dns"):
         entries = addresses_of(where, port, max(0.05, deadline - time.monotonic()))
     with lap(answer.times, "connect"):
         answer.link = connected(entries, deadline)
-    if context is not None:
+    if scheme == "https":
+        context = tls()
         with lap(answer.times, "tls"):
             answer.link = context.wrap_socket(answer.link, server_hostname=host, do_handshake_on_connect=False)
             answer.link.do_handshake()
@@ -158,10 +159,9 @@ def open_link(spec, url, answer, context, deadline):
         answer.expires = until if answer.expires is None else min(until, answer.expires)
 
 
-def fetch(spec, url, method, answer, context, deadline):
+def fetch(spec, url, method, answer, tls, deadline):
     """Fill `answer` from one request; the URL of a redirect, or None."""
     parts = urlsplit(url)
-    context = context if parts.scheme == "https" else None
     # Not an HTTPSConnection, which would read all certificate authorities again.
     connection = http.client.HTTPConnection(parts.hostname, origin(url)[2])
     connection.default_port = PORTS[parts.scheme]
@@ -171,7 +171,7 @@ def fetch(spec, url, method, answer, context, deadline):
     cut.daemon = True
     cut.start()
     try:
-        open_link(spec, url, answer, context, deadline)
+        open_link(spec, url, answer, tls, deadline)
         connection.sock = answer.link
         path = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe="%/:=&?~#+!$,;'@()*[]|")
         body = spec["body"].encode() if spec["body"] and method == "POST" else None
@@ -199,12 +199,15 @@ def next_method(spec, method, code, url):
     return method
 
 
-def visit(spec, context, patience_s):
-    """The Answer of spec's URL after redirects; OSError or HTTPException when there is none."""
+def visit(spec, tls, patience_s):
+    """The Answer of spec's URL after redirects; OSError or HTTPException when there is none.
+
+    `tls` makes the context of encrypted connections when one is needed.
+    """
     answer, started = Answer(), time.monotonic()
     url, method = spec["url"], spec["method"]
     for _step in range(MOST_REDIRECTS + 1):
-        onward = fetch(spec, url, method, answer, context, started + patience_s)
+        onward = fetch(spec, url, method, answer, tls, started + patience_s)
         if time.monotonic() - started >= patience_s:
             raise socket.timeout
         if not onward or not spec["follow_redirects"]:

@@ -23,7 +23,7 @@ TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 def failures(statuses):
     """(number of requests, how many of them failed, words for the failures by status, most frequent first)."""
     bad = sorted((item for item in statuses.items() if item[0].startswith("5")), key=lambda item: -item[1])
-    words = ", ".join("%d × %s" % (count, status) for status, count in bad[:3])
+    words = ", ".join("%d with %s" % (count, status) for status, count in bad[:3])
     return sum(statuses.values()), sum(count for _status, count in bad), words
 
 

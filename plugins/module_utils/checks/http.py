@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import http.client
 import ipaddress
 import re
@@ -134,8 +135,10 @@ def target(spec):
 def run(spec, context):
     # A little less than the limit, so that silence is this check's own verdict and not a check without an answer.
     ends_at = time.monotonic() + context.limit_s * 0.9
+    tls = functools.lru_cache(maxsize=1)(lambda: tls_context(spec))  # to read all authorities takes some 20 ms
     try:
-        tls = tls_context(spec) if urlsplit(spec["url"]).scheme == "https" or spec["follow_redirects"] else None
+        if spec["ca"] or urlsplit(spec["url"]).scheme == "https":
+            tls()
     except OSError as error:
         words = error.strerror or "holds no certificates"
         raise CannotLookError("ca %s: %s" % (spec["ca"], words), "correct the path on the host") from error

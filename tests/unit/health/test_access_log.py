@@ -37,7 +37,7 @@ def check(tmp_path, *lines, **keys):
 def test_every_form_is_known(tmp_path, form):
     result = check(tmp_path, *[form % 200] * 60, *[form % 503] * 30, *[form % 500] * 10)
     assert (result["status"], result["value"], result["unit"]) == ("CRITICAL", 40.0, "%")
-    start = f"40% of 100 requests in {tmp_path}/access.log failed: 30 × 503, 10 × 500 (crit 5%); "
+    start = f"40% of 100 requests in {tmp_path}/access.log failed: 30 with 503, 10 with 500 (crit 5%); "
     assert result["message"].startswith(start)
 
 
