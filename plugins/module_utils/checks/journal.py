@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 
 from ..apart import SHARE_OF_LIMIT, bad_expressions, run_apart
 from ..family import (
-    ENVIRONMENT,
     CannotLookError,
     NotThereError,
     family,
@@ -48,9 +46,9 @@ def begin(bookmark, present, look_back_s):
     return seen, max(0.0, seconds), False
 
 
-def refuse(sums):
-    """Raise what keeps us from looking, if anything does."""
-    words = sums["words"].strip()
+def refuse(code, words):
+    """Raise what, by journalctl's exit code and words, keeps us from looking, if anything does."""
+    words = words.strip()
     if "insufficient permissions" in words or "not seeing messages from other users" in words:
         raise CannotLookError(
             "no permission to read the system's journal",
@@ -58,8 +56,8 @@ def refuse(sums):
         )
     if "No journal files were found" in words:
         raise NotThereError("there is no journal on this host", "start systemd-journald, or remove the check")
-    if sums["code"] > 0:
-        last = (words.splitlines() or ["journalctl ended with %d" % sums["code"]])[-1]
+    if code > 0:
+        last = (words.splitlines() or ["journalctl ended with %d" % code])[-1]
         raise CannotLookError("the journal cannot be read: %s" % last, "see `journalctl --verify` on the host")
 
 
@@ -84,14 +82,15 @@ def judge_sums(spec, sums, seconds, first):
 
 
 def run(spec, context):
-    if not shutil.which("journalctl", path=ENVIRONMENT["PATH"]):
-        raise NotThereError("journalctl is not installed", "remove the check where systemd-journald does not run")
+    # It says nothing about permissions when it prints JSON.
+    code, _nothing, words = context.run(["journalctl", "--no-pager", "--lines=0"])
+    refuse(code, words)
     present = now()
     seen, seconds, first = begin(context.bookmark, present, spec["look_back"])
     request = {name: spec[name] for name in ("units", "priority", "match", "ignore")}
     request.update(seen=seen, boot=present[0], seconds=context.limit_s * SHARE_OF_LIMIT)
     sums = run_apart(context, answer, request)
-    refuse(sums)
+    refuse(sums["code"], sums["words"])
     context.leave({"seen": sums["newest"] or seen, "looked": present})
     if sums["ended"] == "early":
         # What was read is the newest part, so its own time is what the rate is over.

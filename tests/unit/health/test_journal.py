@@ -145,8 +145,8 @@ def test_the_time_since_the_last_look(looked, seconds):
 )
 def test_what_keeps_from_looking(words, code, kind, text):
     with pytest.raises(kind, match=text):
-        journal.refuse({"words": words, "code": code})
-    journal.refuse({"words": "", "code": -9})
+        journal.refuse(code, words)
+    journal.refuse(-9, "")
 
 
 def test_the_command():
