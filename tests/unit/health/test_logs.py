@@ -149,6 +149,42 @@ def test_an_inode_that_is_used_again_is_another_log(log):
     assert log.count() == 1
 
 
+def test_a_truncated_log_that_begins_as_before_and_is_shorter(log):
+    header = ["# the same at every start"] * 50
+    log.write(*header, "a line that is gone afterwards")
+    log.count()
+    os.truncate(log.path, 0)
+    log.write(*header, "ERROR")
+    result = log.look()
+    assert (result["value"], "was truncated" in result["message"]) == (1, True)
+
+
+def test_an_old_rotated_log_that_comes_into_view_is_not_counted(log):
+    for number in range(1, 6):
+        log.sibling(f"app.log.{number}").write_text(f"ERROR {number} of long ago\n")
+        os.utime(log.sibling(f"app.log.{number}"), (1e9 - number, 1e9 - number))
+    log.count()
+    log.sibling("app.log.1").unlink()
+    assert log.count() == 0
+
+
+def test_a_rotation_between_planning_and_reading_loses_nothing(log, monkeypatch):
+    apart = log_reader.run_apart
+
+    def rotates_first(*arguments):
+        log.path.rename(log.sibling("app.log.1"))
+        log.write("ERROR 3")
+        return apart(*arguments)
+
+    log.write("ERROR 1")
+    assert log.count() == 1
+    log.write("ERROR 2")
+    monkeypatch.setattr(log_reader, "run_apart", rotates_first)
+    assert log.count() == 0
+    monkeypatch.undo()
+    assert (log.count(), log.count()) == (2, 0)
+
+
 def test_bytes_that_are_no_text_and_other_encodings(tmp_path):
     log = Log(tmp_path)
     log.write(b"\xff\xfe ERROR \x00\x80\n", b"\xe9chec\n")
