@@ -101,7 +101,9 @@ def _as_user(argv, user):
 
 
 def key(kind, text, default=None, required=False, choices=None):
-    """A key of type `str`, `path`, `bool`, `int`, `port`, `seconds`, `list` (of str), `command` or `dict`."""
+    """A key of type `str`, `path`, `bool`, `int`, `port`, `seconds`, `size`, `list` (of str), `command`, `dict` (of
+    str) or `values` (a mapping to plain values, or to mappings of those).
+    """
     return Key(kind, default, text, required, None, False, choices)
 
 

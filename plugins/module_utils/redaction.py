@@ -10,6 +10,13 @@ from urllib.parse import quote, unquote
 HIDDEN = "***"
 _SHORTEST = 4  # hiding every "1" or "yes" of an environment would make messages unreadable
 _USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/@]*)@", re.IGNORECASE)
+# A value behind a telling name; of a guess no more can be asked.
+_OBVIOUS = re.compile(
+    r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|signature|credentials?)[\w-]*[\"']?\s*[:=]\s*[\"']?"
+    r"|(?:bearer|authorization:\s*\w+)\s+)[^\s\"'&;,]+",
+    re.IGNORECASE,
+)
+_LONGEST_QUOTE = 200
 
 
 def without_credentials(url):
@@ -38,3 +45,15 @@ def redactor(url, secrets):
         return _USERINFO.sub(r"\g<scheme>" + HIDDEN + "@", text)
 
     return redact
+
+
+def without_obvious(text):
+    """`text` without what looks like a secret: `password=...`, `Bearer ...`, credentials in URLs. No promise."""
+    return _OBVIOUS.sub(r"\g<1>" + HIDDEN, without_credentials(text))
+
+
+def quoted(text):
+    """Foreign text for a message: printable, in one line, short, without what looks like a secret."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text[: 10 * _LONGEST_QUOTE])
+    text = " ".join(without_obvious(text).split())
+    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."

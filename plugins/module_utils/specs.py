@@ -13,6 +13,7 @@ from .family import key
 from .thresholds import BadValueError, Threshold
 
 FAMILIES = (
+    "access_log",
     "certificate",
     "clock",
     "containers",
@@ -21,8 +22,10 @@ FAMILIES = (
     "disk_io",
     "filesystem",
     "http",
+    "journal",
     "listen",
     "load",
+    "logfile",
     "memory",
     "network",
     "plugin",
@@ -191,6 +194,13 @@ def _seconds(raw):
     return limit.high
 
 
+def _size(raw):
+    limit = Threshold.parse(raw, "space")
+    if limit.low != 0 or limit.inside or limit.high == float("inf") or (limit.unit == "%" and limit.high):
+        raise BadValueError('"%s" is not a size such as 500k or 1MiB' % (raw,))
+    return int(limit.high)
+
+
 def _list(raw):
     items = list(raw) if isinstance(raw, (list, tuple)) else [raw]
     return [text for text in (_string(item) for item in items) if text is not None]
@@ -212,6 +222,15 @@ def _dict(raw):
     return {_string(name): _string(value) or "" for name, value in raw.items()}
 
 
+def _values(raw):
+    if not isinstance(raw, dict):
+        raise BadValueError("it is %s, not a mapping" % _kind(raw))
+    strange = [name for name, value in raw.items() if isinstance(value, (list, tuple))]
+    if strange:
+        raise BadValueError("%s is a list, not one value" % strange[0])
+    return {str(name): value for name, value in raw.items()}
+
+
 CONVERSIONS = {
     "str": _string,
     "path": _path,
@@ -219,9 +238,11 @@ CONVERSIONS = {
     "int": _int,
     "port": _port,
     "seconds": _seconds,
+    "size": _size,
     "list": _list,
     "command": _command,
     "dict": _dict,
+    "values": _values,
 }
 
 

@@ -205,6 +205,7 @@ bookmarks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.checks import (
+    access_log,
     certificate,
     clock,
     containers,
@@ -213,8 +214,10 @@ from ..module_utils.checks import (
     disk_io,
     filesystem,
     http,
+    journal,
     listen,
     load,
+    logfile,
     memory,
     network,
     plugin,
@@ -236,6 +239,7 @@ from ..module_utils.health import ARGUMENT_SPEC, prepare, sweep
 
 # Families are loaded by name; naming them here is what makes Ansible ship them.
 SHIPPED = (
+    access_log,
     certificate,
     clock,
     containers,
@@ -244,8 +248,10 @@ SHIPPED = (
     disk_io,
     filesystem,
     http,
+    journal,
     listen,
     load,
+    logfile,
     memory,
     network,
     plugin,

@@ -30,6 +30,8 @@ class Memory:
             return ModuleSpec(name, Memory, origin=name, is_package=name in PACKAGES)
     def create_module(spec):
         return None
+    def get_source(name):
+        return zlib.decompress(SOURCES[name]).decode()
     def exec_module(module):
         name = module.__name__
         if name in SOURCES:

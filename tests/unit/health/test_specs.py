@@ -120,7 +120,15 @@ def test_the_time_limit_has_to_make_sense(limit_s):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_defaults_of_every_family_are_themselves_valid(name):
-    needed = {"tcp": {"port": 22}, "http": {"url": "http://shop/"}, "processes": {"crit": "1:"}}
-    needed |= {"certificate": {"port": 443}, "listen": {"ports": [22]}, "plugin": {"command": "check_load"}}
+    needed = {
+        "access_log": {"path": "/var/log/nginx/access.log"},
+        "certificate": {"port": 443},
+        "http": {"url": "http://shop/"},
+        "listen": {"ports": [22]},
+        "logfile": {"path": "/var/log/app.log", "regex": "ERROR"},
+        "plugin": {"command": "check_load"},
+        "processes": {"crit": "1:"},
+        "tcp": {"port": 22},
+    }
     (spec,) = specs_of(dict(needed.get(name, {}), type=name))
     assert set(family_of(name).keys) <= set(spec.keys)
