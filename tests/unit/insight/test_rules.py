@@ -76,6 +76,18 @@ CASES = [
         "command -a 'openssl s_client -connect shop.example:443 -servername shop.example -showcerts stdin=Q'",
     ),
     (
+        # Of several files the message names the one that ends first.
+        "certificate_expires",
+        certificate("/etc/ssl/*.pem, /srv/tls", 3) | {"message": "/srv/tls/shop.pem: shop expires in 3 days"},
+        "the certificate of /srv/tls/shop.pem expires in 3 d",
+        "command -a 'openssl x509 -in /srv/tls/shop.pem -noout -subject -issuer -enddate'",
+    ),
+    (
+        "certificate_expires", certificate("mx1:25 (mail.example)", 3),
+        "the certificate of mx1:25 (mail.example) expires in 3 d",
+        "command -a 'openssl s_client -connect mx1:25 -servername mail.example -starttls smtp -showcerts stdin=Q'",
+    ),
+    (
         "security_updates_wait", updates("apt", "openssl", "libc6"), "2 security updates to install",
         "apt -a 'name=libc6,openssl state=latest only_upgrade=true update_cache=true'",
     ),
@@ -122,6 +134,11 @@ def test_a_disk_that_will_be_full(earliest: timedelta, latest: timedelta, said: 
     (one,) = about(filesystem("OK", var=80), forecasts=forecasts)
     assert (one.rule, one.text) == ("filesystem_will_be_full", f"web3: /var will be full in {said}")
     assert one.command == ANSIBLE + FULL_DISK
+
+
+def test_the_value_of_a_check_of_one_filesystem_is_its_own_forecast() -> None:
+    (one,) = about(result("filesystem", target="/srv"), forecasts={("filesystem", ""): fills(DAY, 2 * DAY)})
+    assert one.text == "web3: /srv will be full in 24-48 h"
 
 
 def test_a_disk_that_is_full_or_has_months_is_not_foretold() -> None:
@@ -182,10 +199,12 @@ def test_software_that_nothing_looks_at_gets_its_checks() -> None:
         result("systemd", target="postgresql.service"),
         result("postgresql", target="localhost"),
         result("tcp", id="pg"),
+        result("listen", target="5432"),
     ],
 )
 def test_software_that_a_check_looks_at_gets_none(there: dict[str, Any]) -> None:
     suggested = [{"type": "systemd", "unit": "postgresql.service"}, {"id": "pg", "type": "postgresql"}]
+    suggested.append({"type": "listen", "ports": ["5432"]})
     assert about(software(*suggested), there) == []
 
 

@@ -11,7 +11,12 @@ from roundsman.insight.advice import Advice, Ansible, HostEvidence, Urgency, is_
 from roundsman.times import span
 
 _UNIT = re.compile(r"[A-Za-z0-9@._:-]+\.(?:service|socket|timer|mount|path|target)(?![\w.\\-])")
-_LETS_ENCRYPT = re.compile(r"/etc/letsencrypt/live/([A-Za-z0-9][A-Za-z0-9.-]*)/[a-z0-9]+\.pem")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*"
+# As checks write where they look: a URL, `host:port`, `host:port (server name)`.
+_ADDRESS = re.compile(rf"(?:https://)?({_NAME})(?::(\d+))?(?:/.*| \(({_NAME})\))?")
+_LETS_ENCRYPT = re.compile(rf"/etc/letsencrypt/live/({_NAME})/[a-z0-9]+\.pem")
+# Ports whose servers speak plainly first, and openssl's word for how they go on.
+STARTTLS = {"25": "smtp", "587": "smtp", "110": "pop3", "143": "imap", "389": "ldap", "5432": "postgres"}
 CERTIFICATES = ("certificate", "http")
 # A renewal takes a person a day or two, and ought not to be the last thing of a week.
 RENEW_WITHIN = timedelta(days=30)
@@ -41,8 +46,10 @@ def unit_is_stopped(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
 def certificate_expires(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
     """A certificate is about to expire: renew it, or see who issued it."""
     for result in host.of_type(*CERTIFICATES):
-        left = next((item for label, item in items(result).items() if label.startswith("certificate")), None)
-        where = result.get("target") or ""
+        left = items(result).get("certificate")
+        # Of several files, and of patterns, the message names the one that ends first.
+        named = re.match(r"(/[^:;,\s]+): ", result["message"])
+        where = named[1] if named else result.get("target") or ""
         command = _renewal(where)
         if left is None or command is None or not is_amiss(result) or left.value > RENEW_WITHIN.total_seconds():
             continue
@@ -58,12 +65,14 @@ def _renewal(where: str) -> Ansible | None:
         return Ansible("command", f"certbot renew --cert-name {lineage[1]}")
     if where.startswith("/") and is_plain(where):
         return Ansible("command", f"openssl x509 -in {where} -noout -subject -issuer -enddate")
-    address = re.match(r"(?:https://)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::(\d+))?(?:/|$)", where)
+    address = _ADDRESS.fullmatch(where)
     if address is None:
         return None
-    # Its end of the pipe is closed at once, so that it does not wait for something to send.
-    line = f"openssl s_client -connect {address[1]}:{address[2] or 443} -servername {address[1]} -showcerts"
-    return Ansible("command", f"{line} stdin=Q")
+    name, port = address[1], address[2] or "443"
+    greeting = f" -starttls {STARTTLS[port]}" if port in STARTTLS else ""
+    # With something to read it does not wait for a person to type.
+    line = f"openssl s_client -connect {name}:{port} -servername {address[3] or name}{greeting} -showcerts stdin=Q"
+    return Ansible("command", line)
 
 
 def _is(unit: str, what: str, _amounts: Sequence[float]) -> str:

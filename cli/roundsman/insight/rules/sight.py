@@ -14,7 +14,7 @@ from roundsman.times import span
 from roundsman.words import counted
 
 Check = Mapping[str, Any]
-FOR_ANY_SOFTWARE = {"filesystem", "http", "journal", "logfile", "plugin", "processes", "spool", "systemd", "tcp"}
+FOR_ANY_SOFTWARE = {"filesystem", "http", "journal", "listen", "logfile", "plugin", "processes", "systemd", "tcp"}
 
 def not_looked_at(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
     """Results are too old to go by: make a round."""
@@ -55,7 +55,7 @@ def software_without_check(host: HostEvidence, _now: datetime) -> Iterator[Advic
 
 def _is_there(suggested: Check, results: Sequence[Result]) -> bool:
     """Whether a check of the host looks at the same. A family that is made for one software is enough."""
-    values = {str(value) for value in suggested.values()}
+    values = {str(each) for value in suggested.values() for each in (value if isinstance(value, list) else [value])}
     return any(
         result["id"] == suggested.get("id")
         or (

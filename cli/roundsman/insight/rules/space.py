@@ -51,17 +51,21 @@ def inodes_run_out(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
 
 def filesystem_will_be_full(host: HostEvidence, now: datetime) -> Iterator[Advice]:
     """A filesystem fills up steadily: see what is large there while there is time."""
-    messages = {result["id"]: result["message"] for result in host.of_type("filesystem")}
+    filesystems = {result["id"]: result for result in host.of_type("filesystem")}
     told = {advice.subject for advice in filesystem_is_full(host, now)}
     for (check, label), forecast in sorted(host.forecasts.items()):
-        mount, soonest = label.removesuffix(USED), forecast.earliest - now
-        if check not in messages or label.endswith(INODES) or mount in told or soonest > SOON or not _is_path(mount):
+        result, soonest = filesystems.get(check), forecast.earliest - now
+        if result is None or label.endswith(INODES) or soonest > SOON:
+            continue
+        # Without a label it is the check's own value: of the one filesystem that it looks at.
+        mount = label.removesuffix(USED) or result["target"]
+        if mount in told or not _is_path(mount):
             continue
         told.add(mount)
         when = _hours_or_days(soonest, forecast.latest - now)
         urgency = Urgency.NOW if forecast.latest - now < TODAY else Urgency.SOON
         text = partial(_will_be_full, mount, when)
-        evidence = f"{messages[check]}; grows by {forecast.slope_per_day:.3g} a day"
+        evidence = f"{result['message']}; grows by {forecast.slope_per_day:.3g} a day"
         yield Advice(host.host, urgency, mount, text, _largest(mount), evidence, soonest.total_seconds())
 
 
