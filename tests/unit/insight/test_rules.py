@@ -226,6 +226,11 @@ def test_no_command_holds_a_name_that_is_not_plain(name: str) -> None:
         assert about(seen) == [], seen
 
 
+@pytest.mark.parametrize("name", ["/tmp/evil.deb", "http://evil/x.deb", "@group", "openssl/unstable", "openssl=1"])
+def test_what_is_no_package_is_not_installed(name: str) -> None:
+    assert about(updates("apt", name)) == []
+
+
 def test_answers_of_another_shape_do_no_harm() -> None:
     garbage = [
         result("software", details={"found": [7, {"software": None}]}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,6 @@ from roundsman.insight.advice import (
     HostEvidence,
     Urgency,
     is_amiss,
-    is_plain,
     items,
     number,
     up_to,
@@ -20,6 +20,8 @@ from roundsman.insight.advice import (
 from roundsman.times import span
 from roundsman.words import counted
 
+# Names of packages only: no files, addresses, groups or releases.
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9]+)?")
 OLD_LISTS = timedelta(days=7)
 
 
@@ -27,7 +29,7 @@ def security_updates_wait(host: HostEvidence, _now: datetime) -> Iterator[Advice
     """Packages have security updates: bring just these up to date."""
     for result in host.of_type("updates"):
         details = result.get("details") or {}
-        packages = frozenset(name for name in details.get("security_packages") or [] if is_plain(name))
+        packages = frozenset(name for name in details.get("security_packages") or [] if _is_package(name))
         if not packages:
             continue
         command = Ansible("apt", "name=LIST state=latest only_upgrade=true update_cache=true", listed=packages)
@@ -35,6 +37,10 @@ def security_updates_wait(host: HostEvidence, _now: datetime) -> Iterator[Advice
             command = Ansible("dnf", "name=* state=latest security=true")
         waiting = number(details, "security")
         yield Advice(host.host, Urgency.SOON, "", _updates, command, result["message"], waiting)
+
+
+def _is_package(name: object) -> bool:
+    return isinstance(name, str) and _PACKAGE.fullmatch(name) is not None
 
 
 def package_lists_are_old(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
