@@ -11,7 +11,8 @@ from rich.markup import escape
 
 from ..doctor import Finding, HostReport, Status, worst
 from ..exits import ExitCode
-from .draw import counted, table
+from ..words import counted
+from .draw import table
 
 STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "bold red", Status.SKIPPED: "dim"}
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from ..alerts.model import AlertState
 from ..alerts.names import REACHABLE
 from ..times import moment, span
+from ..words import counted, size
 from .report import UNREACHABLE, HostReport, Problem, Report
 
 Row = Mapping[str, Any]
@@ -129,20 +130,6 @@ def summary_line(report: Report) -> str:
         waiting = f", {one.notifications_waiting} waiting" if one.notifications_waiting else ""
         parts.append(f"{counted(one.notifications_sent, 'message')} sent{waiting}")
     return " · ".join([*parts, f"run {report.run['id']}"])
-
-
-def counted(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
-def size(size_bytes: float) -> str:
-    """Bytes in binary units: `512 B`, `1.5 GiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size_bytes < 1024 or unit == "TiB":
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    raise AssertionError
 
 
 def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequence[Row]) -> None:

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from ..alerts.model import Status
 from ..session import Progress
-from .draw import STYLES, counted
+from ..words import counted
+from .draw import STYLES
 from .report import results_of
 
 MAX_LINES = 12

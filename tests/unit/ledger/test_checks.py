@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from roundsman import ledger
 from roundsman.alerting import Routing
 from roundsman.insight.freshness import FORGOTTEN_AFTER, GONE_AFTER
 from roundsman.store import Store, alerts, checks, runs
 from roundsman.times import stamp
+from roundsman.views.draw import draw_report
 from roundsman.views.report import report
 
 from .builders import Run, check
@@ -83,6 +86,9 @@ def test_a_soft_failure_is_shown_and_counts_but_alerts_nobody(rounds: Rounds) ->
     shown = rounds.report(first)
     assert [(one.check, one.attempt) for one in shown.hosts[0].problems] == [("disk", "attempt 1 of 2"), ("load", None)]
     assert shown.exit_code == 2
+    console = Console(file=io.StringIO(), width=200)
+    draw_report(console, shown)
+    assert "disk is CRITICAL (attempt 1 of 2, no alert yet)" in console.file.getvalue()  # type: ignore[attr-defined]
     second = rounds.make(check("disk", "CRITICAL", attempts=2))
     assert rounds.report(second).hosts[0].problems[0].attempt is None
     assert rounds.report(first).hosts[0].problems[0].attempt is None
