@@ -26,6 +26,7 @@ CHECKS = "roundsman_checks"
 DEFAULT_SET = "default set"
 OF_THE_PLAY = "play or extra variables"
 VAULT = b"$ANSIBLE_VAULT"
+MAYBE_TEMPLATE = re.compile("{|^#jinja2:")
 NOT_FOR_EYES = re.compile(r"lookup|query\(|vault", re.IGNORECASE)
 
 
@@ -57,13 +58,17 @@ class Inventory:
 
     def _beside(self, name, places, entities):
         """What group_vars, host_vars and other vars plugins say, place by place."""
-        found = []
-        for place in places:
-            # Most places know nothing of it: that takes one look, not one for each of many groups.
-            if name in get_vars_from_inventory_sources(self._loader, [place], entities, "task"):
-                each = ((one, get_vars_from_inventory_sources(self._loader, [place], [one], "task")) for one in entities)
-                found += [(_title(one), values[name]) for one, values in each if name in values]
-        return found
+        return [one for place in places for one in self._at(name, place, entities)]
+
+    def _at(self, name, place, entities):
+        # Few of many groups know anything of it, and those are found by halves.
+        values = get_vars_from_inventory_sources(self._loader, [place], entities, "task")
+        if name not in values:
+            return []
+        if len(entities) == 1:
+            return [(_title(entities[0]), values[name])]
+        half = len(entities) // 2
+        return self._at(name, place, entities[:half]) + self._at(name, place, entities[half:])
 
     def _beside_play(self):
         if constants.PLAYBOOK_VARS_ROOT == "all":
@@ -122,7 +127,7 @@ def _layer(name, raw, templar):
 def _entry(check, layer, where, templar):
     entry = {}
     for each, raw in check.items():
-        rendered = _rendered({each: raw}, templar)
+        rendered = {each: raw} if _is_plain(raw) else _rendered({each: raw}, templar)
         if isinstance(rendered, Broken):
             value = rendered
         elif each in rendered:
@@ -132,6 +137,11 @@ def _entry(check, layer, where, templar):
         place = where and (place_of(each) or where)
         entry[str(each)] = Setting(value, layer, place, is_vaulted(value) or _is_of_secrets(str(raw)))
     return entry
+
+
+def _is_plain(raw):
+    """Whether this is surely no template: to have Ansible find that out for each value would double the cost."""
+    return raw is None or isinstance(raw, (int, float)) or (isinstance(raw, str) and not MAYBE_TEMPLATE.search(raw))
 
 
 def _is_of_secrets(template):

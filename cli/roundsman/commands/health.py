@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -55,4 +56,4 @@ def explain(host: str, as_json: bool, inventories: tuple[str, ...], config: str 
     else:
         draw_explanation(console(), explained)
     if any(one["faults"] for one in explained):
-        raise click.exceptions.Exit(ExitCode.USAGE)
+        sys.exit(ExitCode.USAGE)
