@@ -1,6 +1,6 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks that a host has from several layers: the default set, its groups, itself. They merge by id, key by key. Pure."""
+"""Checks from several layers (the default set, a host's groups, itself) merge by id, key by key. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..module_utils.family import key
 from ..module_utils.specs import COMMON, FAMILIES, hint, identity_of, kind_of, read_one, value_of
 from ..module_utils.thresholds import BadValueError
 
-# A layer that says something: who says it, what it says (a list of entries, each key -> Setting), what is wrong with it.
+# Who says something, what (a list of entries, each key -> Setting), and what is wrong with it.
 Layer = collections.namedtuple("Layer", "name entries faults")
 # A key's value, the name of the layer that says so, and the file and line, or None. `secret`: not for anybody's eyes.
 Setting = collections.namedtuple("Setting", "value layer place secret", defaults=(None, False))

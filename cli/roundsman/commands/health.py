@@ -49,7 +49,8 @@ def explain(host: str, as_json: bool, inventories: tuple[str, ...], config: str 
     except (InventoryError, AskError) as error:
         raise Failure(str(error), ExitCode.USAGE) from None
     explained = [
-        {"host": name, "checks": answer["checks"], "faults": answer["faults"]} for name, answer in sorted(answers.items())
+        {"host": name, "checks": answer["checks"], "faults": answer["faults"]}
+        for name, answer in sorted(answers.items())
     ]
     if as_json:
         print_json(explained)
