@@ -34,7 +34,7 @@ def _check(name, keys, redact):
     declared = _shown("type", keys["type"][0], redact)
     return {
         "id": redact(name),
-        "type": kind,
+        "type": declared["value"],
         "enabled": is_on(keys),
         "layer": declared["layer"],
         "place": declared["place"],

@@ -15,6 +15,7 @@ from ansible.inventory.helpers import sort_groups
 from ansible.parsing.vault import EncryptedString
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
+from ..module_utils.specs import FAMILIES, family_of
 from .profiles import Broken, Layer, Setting, merge, not_a_list
 
 try:
@@ -23,11 +24,17 @@ except ImportError:  # they are private: without them files and lines are not na
     Origin = VaultedValue = None
 
 CHECKS = "roundsman_checks"
+DEFAULTS = "roundsman_default_checks"
 DEFAULT_SET = "default set"
 OF_THE_PLAY = "play or extra variables"
 VAULT = b"$ANSIBLE_VAULT"
 MAYBE_TEMPLATE = re.compile("{|^#jinja2:")
 NOT_FOR_EYES = re.compile(r"lookup|query\(|vault", re.IGNORECASE)
+
+
+# Once, when Ansible's main process loads the plugin: its workers, one for each host, inherit them.
+for _family in FAMILIES:
+    family_of(_family)
 
 
 class Inventory:
@@ -89,6 +96,9 @@ def _title(entity):
 
 def profile_of(action, task_vars):
     """(checks, faults) of the host of an action plugin, as profiles.merge makes them."""
+    if CHECKS not in task_vars and DEFAULTS not in task_vars:
+        # Nothing to look at must not pass for nothing amiss.
+        return {}, ["there are none: name them as checks, define %s, or use the role roundsman.fleet.health" % CHECKS]
     inventory = Inventory(action._task, action._loader, task_vars["inventory_hostname"])
     return merge(layers_of(inventory, task_vars, action._templar))
 
@@ -100,7 +110,7 @@ def layers_of(inventory, task_vars, templar):
     # What is stronger than any inventory (play, set_fact, extra variables) is known by its winning.
     if final != (said[-1][1] if said else []):
         said.append((OF_THE_PLAY, final))
-    said.insert(0, (DEFAULT_SET, task_vars.get("roundsman_default_checks", [])))
+    said.insert(0, (DEFAULT_SET, task_vars.get(DEFAULTS, [])))
     return [_layer(name, raw, templar) for name, raw in said]
 
 

@@ -122,6 +122,8 @@ def test_stronger_layers_add_change_and_switch_off(said, result):
             "check m (default set): warn in default set.yml:1: 'x' is undefined",
         ),
         ([[{"type": "memory", "id": Broken("'x' is undefined")}]], "check 1: id: 'x' is undefined"),
+        ([[{"type": "load"}], [{"id": "load", "enabled": Broken("no")}]], "enabled in group all.yml:1: no"),
+        ([[{"type": "load"}], [{"id": "load", "type": Broken("no")}]], "type in group all.yml:1: no"),
         ([[{"id": "run", "type": "load"}]], "reserved"),
     ],
 )

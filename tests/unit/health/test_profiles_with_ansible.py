@@ -215,6 +215,12 @@ def test_faults_are_named_with_layer_check_and_line_and_nothing_runs(tree):
     assert f"host h ({tree.folder}/host_vars/h.yml:1): it is text, not a list of checks" in message
 
 
+def test_a_task_without_any_checks_is_no_good_result(tree):
+    tree.write("play.yml", "- hosts: all\n  gather_facts: false\n  tasks: [{roundsman.fleet.health: }]\n")
+    tree.write("hosts.json", {"all": {"hosts": {"h": LOCAL}}})
+    assert "define roundsman_checks" in tree.results("play.yml", "-i", "hosts.json")["h"]["msg"]
+
+
 @pytest.fixture
 def vault(tree):
     """A vault with a whole file, and a value of its own in an open one."""
