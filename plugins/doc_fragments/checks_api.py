@@ -6,6 +6,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Checks of the area api: family, and every key with its default.
     DOCUMENTATION = r"""
+options: {}
 notes:
   - "C(http), a URL answers: C(url), required, C(status), the codes that are fine (default C(2xx)), C(contains), text
     that has to be in the answer, C(headers), C(follow_redirects) (default true), C(verify), refuse a certificate that
