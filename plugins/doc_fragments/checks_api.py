@@ -6,6 +6,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Checks of the area api: family, and every key with its default.
     DOCUMENTATION = r"""
+options: {}
 notes:
   - "C(http), a URL answers: C(url), required, C(method), one of C(GET), C(HEAD) and C(POST) (default C(GET)), C(body),
     what to post, C(headers), C(resolve), address to connect to instead of what the name resolves to, C(samples), how

@@ -6,6 +6,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Checks of the area errors: family, and every key with its default.
     DOCUMENTATION = r"""
+options: {}
 notes:
   - "C(access_log), share of requests that ended in a server error (HTTP 5xx) since the last round, in access logs in
     common, combined or JSON format: C(path), the log or a pattern, required, C(tail), how much of its end the first

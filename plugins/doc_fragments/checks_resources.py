@@ -6,6 +6,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Checks of the area resources: family, and every key with its default.
     DOCUMENTATION = r"""
+options: {}
 notes:
   - "C(clock), how far the clock is surely off the controller's: C(warn) (default C(1s)), C(crit) (default C(30s)),
     C(unsynchronised), what a clock is that nothing synchronises, one of C(ignore), C(warning) and C(critical) (default

@@ -6,6 +6,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Checks of the area services: family, and every key with its default.
     DOCUMENTATION = r"""
+options: {}
 notes:
   - "C(certificate), X.509 certificates stay valid: C(path), PEM files or patterns of them, or C(port) with C(host)
     (default C(localhost)), C(starttls) (C(smtp), C(imap) or C(pop3)), C(server_name) to ask for, and C(match), it has

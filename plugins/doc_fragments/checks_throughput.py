@@ -6,5 +6,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Checks of the area throughput: family, and every key with its default.
     DOCUMENTATION = r"""
+options: {}
 notes: []
 """

@@ -85,7 +85,7 @@ def read(checks, timeout_s):
 
 
 def read_one(check, timeout_s, where=None):
-    """(Spec or None, list of faults) of one check. `where`: key -> where it is written, for what is said of its faults."""
+    """(Spec or None, list of faults) of one check. `where`: key -> place where it is written, for its faults."""
     if not isinstance(check, dict):
         return None, ["it is %s, not a mapping of keys" % kind_of(check)]
     name = check.get("type")

@@ -65,7 +65,7 @@ checks:
       type: str
       returned: always
     keys:
-      description: Its keys, each with C(key), C(value), C(layer), C(place) and C(overrode), a list of what holds no more.
+      description: Its keys, each with C(key), C(value), C(layer), C(place) and C(overrode), what holds no more.
       type: list
       elements: dict
       returned: always

@@ -26,13 +26,15 @@ def _check(name, keys, redact):
     shown = []
     for each in [*family, *written]:
         settings = _default(each, kind, family) + keys.get(each, [])
+        # Ansible reads what lies beside inventory and playbook alike twice.
+        settings = [setting for place, setting in enumerate(settings, start=1) if setting not in settings[place:]]
         if settings:
             *before, holds = [_shown(each, setting, redact) for setting in settings]
             shown.append(dict(holds, key=each, overrode=before[::-1]))
     declared = _shown("type", keys["type"][0], redact)
     return {
         "id": redact(name),
-        "type": kind,
+        "type": declared["value"],
         "enabled": is_on(keys),
         "layer": declared["layer"],
         "place": declared["place"],

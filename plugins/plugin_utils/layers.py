@@ -15,6 +15,7 @@ from ansible.inventory.helpers import sort_groups
 from ansible.parsing.vault import EncryptedString
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
+from ..module_utils.specs import FAMILIES, family_of
 from .profiles import Broken, Layer, Setting, merge, not_a_list
 
 try:
@@ -23,10 +24,17 @@ except ImportError:  # they are private: without them files and lines are not na
     Origin = VaultedValue = None
 
 CHECKS = "roundsman_checks"
+DEFAULTS = "roundsman_default_checks"
 DEFAULT_SET = "default set"
 OF_THE_PLAY = "play or extra variables"
 VAULT = b"$ANSIBLE_VAULT"
+MAYBE_TEMPLATE = re.compile("{|^#jinja2:")
 NOT_FOR_EYES = re.compile(r"lookup|query\(|vault", re.IGNORECASE)
+
+
+# Once, when Ansible's main process loads the plugin: its workers, one for each host, inherit them.
+for _family in FAMILIES:
+    family_of(_family)
 
 
 class Inventory:
@@ -57,13 +65,17 @@ class Inventory:
 
     def _beside(self, name, places, entities):
         """What group_vars, host_vars and other vars plugins say, place by place."""
-        found = []
-        for place in places:
-            # Most places know nothing of it: that takes one look, not one for each of many groups.
-            if name in get_vars_from_inventory_sources(self._loader, [place], entities, "task"):
-                each = ((one, get_vars_from_inventory_sources(self._loader, [place], [one], "task")) for one in entities)
-                found += [(_title(one), values[name]) for one, values in each if name in values]
-        return found
+        return [one for place in places for one in self._at(name, place, entities)]
+
+    def _at(self, name, place, entities):
+        # Few of many groups know anything of it, and those are found by halves.
+        values = get_vars_from_inventory_sources(self._loader, [place], entities, "task")
+        if name not in values:
+            return []
+        if len(entities) == 1:
+            return [(_title(entities[0]), values[name])]
+        half = len(entities) // 2
+        return self._at(name, place, entities[:half]) + self._at(name, place, entities[half:])
 
     def _beside_play(self):
         if constants.PLAYBOOK_VARS_ROOT == "all":
@@ -84,6 +96,9 @@ def _title(entity):
 
 def profile_of(action, task_vars):
     """(checks, faults) of the host of an action plugin, as profiles.merge makes them."""
+    if CHECKS not in task_vars and DEFAULTS not in task_vars:
+        # Nothing to look at must not pass for nothing amiss.
+        return {}, ["there are none: name them as checks, define %s, or use the role roundsman.fleet.health" % CHECKS]
     inventory = Inventory(action._task, action._loader, task_vars["inventory_hostname"])
     return merge(layers_of(inventory, task_vars, action._templar))
 
@@ -95,7 +110,7 @@ def layers_of(inventory, task_vars, templar):
     # What is stronger than any inventory (play, set_fact, extra variables) is known by its winning.
     if final != (said[-1][1] if said else []):
         said.append((OF_THE_PLAY, final))
-    said.insert(0, (DEFAULT_SET, task_vars.get("roundsman_default_checks", [])))
+    said.insert(0, (DEFAULT_SET, task_vars.get(DEFAULTS, [])))
     return [_layer(name, raw, templar) for name, raw in said]
 
 
@@ -122,7 +137,7 @@ def _layer(name, raw, templar):
 def _entry(check, layer, where, templar):
     entry = {}
     for each, raw in check.items():
-        rendered = _rendered({each: raw}, templar)
+        rendered = {each: raw} if _is_plain(raw) else _rendered({each: raw}, templar)
         if isinstance(rendered, Broken):
             value = rendered
         elif each in rendered:
@@ -132,6 +147,11 @@ def _entry(check, layer, where, templar):
         place = where and (place_of(each) or where)
         entry[str(each)] = Setting(value, layer, place, is_vaulted(value) or _is_of_secrets(str(raw)))
     return entry
+
+
+def _is_plain(raw):
+    """Whether this is surely no template: to have Ansible find that out for each value would double the cost."""
+    return raw is None or isinstance(raw, (int, float)) or (isinstance(raw, str) and not MAYBE_TEMPLATE.search(raw))
 
 
 def _is_of_secrets(template):

@@ -1,6 +1,6 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks that a host has from several layers: the default set, its groups, itself. They merge by id, key by key. Pure."""
+"""Checks from several layers (the default set, a host's groups, itself) merge by id, key by key. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..module_utils.family import key
 from ..module_utils.specs import COMMON, FAMILIES, hint, identity_of, kind_of, read_one, value_of
 from ..module_utils.thresholds import BadValueError
 
-# A layer that says something: who says it, what it says (a list of entries, each key -> Setting), what is wrong with it.
+# Who says something, what (a list of entries, each key -> Setting), and what is wrong with it.
 Layer = collections.namedtuple("Layer", "name entries faults")
 # A key's value, the name of the layer that says so, and the file and line, or None. `secret`: not for anybody's eyes.
 Setting = collections.namedtuple("Setting", "value layer place secret", defaults=(None, False))
@@ -86,8 +86,8 @@ def _misfit(name, entry, checks):
         return "it switches off a check that nobody declares, %s" % _unknown(name, checks)
     if known is None and kind is None:
         return "it changes a check that nobody declares, %s; a check of its own needs a type" % _unknown(name, checks)
-    if known and kind and kind[-1].value != known["type"][-1].value:
-        before = known["type"][-1]
+    before = known["type"][-1] if known and kind else None
+    if before and kind[-1].value != before.value and not isinstance(kind[-1].value, Broken):
         return 'the check "%s" is of type %s in %s, and cannot become %s: choose another id' % (
             name, before.value, before.place or before.layer, kind[-1].value,
         )  # fmt: skip
@@ -139,18 +139,16 @@ def faults_of(checks, timeout_s):
 
 def _faults(name, keys, timeout_s):
     where = {each: settings[-1].place or settings[-1].layer for each, settings in keys.items()}
+    holding = {each: settings[-1].value for each, settings in keys.items()}
+    broken = {each: value.why for each, value in holding.items() if isinstance(value, Broken) and is_on(keys)}
+    if broken:
+        return ["%s in %s: %s" % (each, where[each], why) for each, why in broken.items()]
     faults = []
     try:
-        value_of(keys["enabled"][-1].value if "enabled" in keys else None, ENABLED)
+        value_of(holding.get("enabled"), ENABLED)
     except BadValueError as error:
         faults.append("enabled in %s: %s" % (where["enabled"], error))
-    if not is_on(keys):
-        return faults
-    values = plain(name, keys)
-    broken = {each: value.why for each, value in values.items() if isinstance(value, Broken)}
-    if broken:
-        return faults + ["%s in %s: %s" % (each, where[each], why) for each, why in broken.items()]
-    return faults + read_one(values, timeout_s, where)[1]
+    return faults + (read_one(plain(name, keys), timeout_s, where)[1] if is_on(keys) else [])
 
 
 def not_a_list(value):

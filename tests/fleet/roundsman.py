@@ -103,7 +103,7 @@ class Roundsman:
 
 
 def backed_up(*paths: str, **variables: Any) -> dict[str, Any]:
-    """Inventory variables of a host with one source, a repository of its own, and no checks but those that are named."""
+    """Inventory variables of a host with one source, a repository of its own, and only checks that are named."""
     return {
         "roundsman_default_checks": [],
         "roundsman_backups": [{"id": "data", "type": "files", "paths": list(paths or ("/etc",))}],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -48,11 +49,12 @@ def explain(host: str, as_json: bool, inventories: tuple[str, ...], config: str 
     except (InventoryError, AskError) as error:
         raise Failure(str(error), ExitCode.USAGE) from None
     explained = [
-        {"host": name, "checks": answer["checks"], "faults": answer["faults"]} for name, answer in sorted(answers.items())
+        {"host": name, "checks": answer["checks"], "faults": answer["faults"]}
+        for name, answer in sorted(answers.items())
     ]
     if as_json:
         print_json(explained)
     else:
         draw_explanation(console(), explained)
     if any(one["faults"] for one in explained):
-        raise click.exceptions.Exit(ExitCode.USAGE)
+        sys.exit(ExitCode.USAGE)

@@ -19,7 +19,7 @@ NAMES = ("default set", "group all", "group db", "host db1")
 
 
 def layer(name, *entries, faults=()):
-    wrapped = [{key: Setting(value, name, "%s.yml:1" % name) for key, value in entry.items()} for entry in entries]
+    wrapped = [{key: Setting(value, name, f"{name}.yml:1") for key, value in entry.items()} for entry in entries]
     return Layer(name, wrapped, list(faults))
 
 
@@ -58,8 +58,8 @@ def faults(*said):
         ),
         # By the id that type and target make, whoever writes it out.
         (
-            [[{"type": "tcp", "port": 22}], [{"type": "tcp", "port": "22", "warn": "2s"}], [{"id": "tcp-localhost:22"}]],
-            [{"type": "tcp", "port": "22", "warn": "2s", "id": "tcp-localhost:22"}],
+            [[{"type": "tcp", "port": 22}], [{"type": "tcp", "port": "22", "warn": 2}], [{"id": "tcp-localhost:22"}]],
+            [{"type": "tcp", "port": "22", "warn": 2, "id": "tcp-localhost:22"}],
         ),
         # A default id stays when its target changes.
         (
@@ -68,8 +68,8 @@ def faults(*said):
         ),
         # Not whole by itself, yet it names the check that it changes.
         (
-            [[{"type": "processes", "name": "sshd", "crit": "1:"}], [{"type": "processes", "name": "sshd", "warn": "9"}]],
-            [{"type": "processes", "name": "sshd", "crit": "1:", "warn": "9", "id": "processes-sshd"}],
+            [[{"type": "processes", "name": "sshd", "crit": "1:"}], [{"type": "processes", "name": "sshd", "warn": 9}]],
+            [{"type": "processes", "name": "sshd", "crit": "1:", "warn": 9, "id": "processes-sshd"}],
         ),
         ([[{"type": "swap"}, {"type": "load"}], [{"id": "swap", "enabled": False}]], [{"type": "load", "id": "load"}]),
         ([[{"type": "swap"}], [{"type": "swap", "enabled": "no"}]], []),
@@ -96,10 +96,9 @@ def test_stronger_layers_add_change_and_switch_off(said, result):
     [
         (
             [[{"type": "memory"}], [{"id": "memroy", "enabled": False}]],
-            'group all (group all.yml:1): it switches off a check that nobody declares, "memroy" '
-            '(did you mean "memory"?): there are memory',
+            'group all (group all.yml:1): it switches off a check that nobody declares, "memroy" (did you mean "memory',
         ),
-        ([[{"type": "tcp", "port": 22}], [{"type": "tcp", "port": 23, "enabled": False}]], "there are tcp-localhost:22"),
+        ([[{"type": "tcp", "port": 22}], [{"type": "tcp", "port": 23, "enabled": False}]], ": there are tcp-localhost"),
         ([[{"id": "x", "enabled": False}]], "nobody declares, \"x\": there are none"),
         ([[{"type": "memory"}], [{"id": "memroy", "warn": "1%"}]], 'did you mean "memory"?'),
         ([[{"id": "a", "type": "load"}], [{"id": "a", "type": "swap"}]], "cannot become swap: choose another id"),
@@ -116,9 +115,15 @@ def test_stronger_layers_add_change_and_switch_off(said, result):
             [[{"type": "memory"}], [], [{"id": "memory", "warn": "90 pct"}]],
             'check memory (default set, group db): warn in group db.yml:1: "90 pct"',
         ),
-        ([[{"type": "memory"}], [{"id": "memory", "wran": "1%"}]], 'unknown key "wran" in group all.yml:1 (did you mean'),
-        ([[{"type": "memory", "warn": Broken("'x' is undefined")}]], "warn"),
+        ([[{"type": "memory"}], [{"id": "memory", "wran": 1}]], 'unknown key "wran" in group all.yml:1 (did you mean'),
+        ([[{"type": "memory", "warn": Broken("'x' is undefined")}]], "check 1: warn: 'x' is undefined"),
+        (
+            [[{"id": "m", "type": "memory", "warn": Broken("'x' is undefined")}]],
+            "check m (default set): warn in default set.yml:1: 'x' is undefined",
+        ),
         ([[{"type": "memory", "id": Broken("'x' is undefined")}]], "check 1: id: 'x' is undefined"),
+        ([[{"type": "load"}], [{"id": "load", "enabled": Broken("no")}]], "enabled in group all.yml:1: no"),
+        ([[{"type": "load"}], [{"id": "load", "type": Broken("no")}]], "type in group all.yml:1: no"),
         ([[{"id": "run", "type": "load"}]], "reserved"),
     ],
 )
@@ -169,7 +174,7 @@ def test_the_strongest_word_on_each_key_holds_and_the_order_is_that_of_the_base(
     for entries in said:
         for entry in entries:
             expected[entry["id"]].update(entry)
-    on = [{key: value for key, value in each.items() if key != "enabled"} for each in expected.values() if each.get("enabled", True)]
+    on = [each for each in expected.values() if each.pop("enabled", True)]
     assert merged(BASE, *said) == on
 
 
