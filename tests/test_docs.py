@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from roundsman.__main__ import EXIT_CODES, cli
+from roundsman.commands.group import CommandGroup
 from roundsman.config import Alerts, Receiver, Settings, Webhook
 from roundsman.exits import ExitCode
 
@@ -28,7 +29,7 @@ def commands(group: click.Group, prefix: str = "roundsman") -> Iterator[tuple[st
         for name in group.list_commands(context):
             command = group.get_command(context, name)
             assert command is not None
-            yield f"{prefix} {name}", command
+            yield f"{prefix} {name}", command.command_itself if isinstance(command, CommandGroup) else command
             if isinstance(command, click.Group):
                 yield from commands(command, f"{prefix} {name}")
 

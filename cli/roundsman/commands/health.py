@@ -5,10 +5,14 @@ from typing import Any
 import click
 
 from .common import run_options, run_playbook
+from .group import CommandGroup
 
 
-@click.command()
+@click.command("health")
 @run_options
-def health(**options: Any) -> None:
+def sweep(**options: Any) -> None:
     """Check every host's health; nothing else."""
     run_playbook("health", **options)
+
+
+health = CommandGroup(sweep)
