@@ -21,7 +21,7 @@ from .config import Settings
 from .insight.freshness import FORGOTTEN_AFTER
 from .notify.retry import GIVE_UP_AFTER
 from .runner import Execution, Job
-from .store import Store, StoreError, alerts, checks, outbox, runs
+from .store import Store, StoreError, alerts, checks, history, outbox, runs
 from .views.report import Report, report
 
 POLL_S = 0.5
@@ -72,6 +72,8 @@ class Session:
             checks.forget_unseen(tx, now - FORGOTTEN_AFTER)
             if self.routing.receiver is not None:
                 outbox.route(tx, self.routing.receiver, self.routing.channels)
+            keep = self.settings.history
+            history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()
 
