@@ -23,13 +23,16 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text says where and why."""
 
 
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.match(value.strip())
+def seconds(duration: str) -> float:
+    """Of a duration as people write it."""
+    match = _DURATION.match(duration.strip())
     if not match:
         raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _duration(value: object) -> object:
+    return timedelta(seconds=seconds(value)) if isinstance(value, str) else value
 
 
 def _secret(value: object) -> object:

@@ -20,6 +20,7 @@ from .alerting import Routing
 from .config import Settings
 from .insight.freshness import FORGOTTEN_AFTER
 from .notify.retry import GIVE_UP_AFTER
+from .page import HostPage, host_page
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, checks, history, outbox, runs
 from .views.report import Report, report
@@ -118,6 +119,11 @@ class Session:
             return report(
                 run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id), checks.known(tx)
             )
+
+    def host_page(self, host: str, report: Report | None) -> HostPage:
+        """What is known of a host: after the run that `report` is of, or from the records alone."""
+        with self.store.read() as tx:
+            return host_page(tx, host, times.now(), report)
 
     def _job(self, run_id: str, request: Request) -> Job:
         settings = self.settings

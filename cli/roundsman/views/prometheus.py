@@ -1,4 +1,4 @@
-"""A report as Prometheus text: gauges in base units, without time stamps, for a textfile collector or a push gateway."""
+"""A report as Prometheus text: gauges in base units, without time stamps, for a textfile collector."""
 
 from __future__ import annotations
 
