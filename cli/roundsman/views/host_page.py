@@ -35,9 +35,10 @@ def draw_host_page(console: Console, page: HostPage) -> None:
         console.print(f"{styled(problem.status)}  {escape(problem.check)}: {escape(problem.message)}")
     if not page.lines:
         console.print("[dim]no check of this host is known; `roundsman health` looks[/]")
+    longest = max((len(line.result["id"]) for line in page.lines), default=0)
     for title, lines in _parts(page):
         console.print(f"\n[bold]{title}[/]")
-        drawn = _table(wide)
+        drawn = _table(wide, longest)
         for line in sorted(lines, key=lambda line: (_RANK[line.result["status"]], line.result["id"])):
             drawn.add_row(*_row(console, line, wide))
         console.print(drawn)
@@ -60,11 +61,12 @@ def _parts(page: HostPage) -> Iterator[tuple[str, list[Line]]]:
             yield title, lines
 
 
-def _table(wide: bool) -> Table:
+def _table(wide: bool, longest: int) -> Table:
     drawn = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
     drawn.add_column(no_wrap=True, width=8)
-    drawn.add_column(overflow="fold", max_width=28 if wide else 18)
-    drawn.add_column(overflow="fold", max_width=70 if wide else None)
+    # The same in every part, so that the eye goes straight down.
+    drawn.add_column(overflow="fold", width=min(longest, 28 if wide else 18))
+    drawn.add_column(overflow="fold", width=70 if wide else None)
     for _aside in range(3 if wide else 0):
         drawn.add_column(no_wrap=True, style="dim")
     return drawn

@@ -7,6 +7,7 @@ from datetime import datetime
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
+LEAST_RANGE = 0.1
 
 Points = Sequence[tuple[datetime, float]]
 
@@ -28,7 +29,6 @@ def sparkline(points: Points, width: int, *, plain: bool = False) -> str:
 
 
 def _level(value: float, low: float, high: float, levels: int) -> int:
-    """What never changes stays at the bottom. Halves, because the distance of large numbers may be none."""
-    if high == low:
-        return 0
-    return min(int((value / 2 - low / 2) / (high / 2 - low / 2) * levels), levels - 1)
+    """Small changes of a large number look small. Halves, because the distance of large numbers may be none."""
+    whole = max(high / 2 - low / 2, LEAST_RANGE * max(abs(low), abs(high)) / 2)
+    return min(int((value / 2 - low / 2) / whole * levels), levels - 1) if whole else 0
