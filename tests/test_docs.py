@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from roundsman.__main__ import EXIT_CODES, cli
 from roundsman.commands.group import CommandGroup
-from roundsman.config import Alerts, Receiver, Settings, Webhook
+from roundsman.config import Alerts, History, Receiver, Settings, Webhook
 from roundsman.exits import ExitCode
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def test_exit_codes_are_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize(
     ("model", "prefix"),
-    [(Settings, ""), (Alerts, "alerts."), (Receiver, ""), (Webhook, "")],
+    [(Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, "")],
     ids=str,
 )
 def test_every_setting_is_documented(model: type[BaseModel], prefix: str) -> None:

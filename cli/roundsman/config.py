@@ -23,13 +23,16 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text says where and why."""
 
 
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.match(value.strip())
+def seconds(duration: str) -> float:
+    """Of a duration as people write it."""
+    match = _DURATION.match(duration.strip())
     if not match:
         raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _duration(value: object) -> object:
+    return timedelta(seconds=seconds(value)) if isinstance(value, str) else value
 
 
 def _secret(value: object) -> object:
@@ -100,6 +103,20 @@ class Alerts(_Section):
         return self.receivers[0] if len(self.receivers) == 1 else None
 
 
+class History(_Section):
+    """How long measurements are kept: as they came, then by the hour, then by the day."""
+
+    raw: Duration = Field(default=timedelta(days=2), ge=timedelta(hours=1))
+    hourly: Duration = timedelta(days=42)
+    daily: Duration = timedelta(days=400)
+
+    @model_validator(mode="after")
+    def _coarser_is_longer(self) -> History:
+        if not self.raw <= self.hourly <= self.daily:
+            raise ValueError("what is coarser is kept longer: raw <= hourly <= daily")
+        return self
+
+
 def default_state_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/roundsman")
@@ -116,6 +133,7 @@ class Settings(_Section):
     connect_timeout: Duration = timedelta(seconds=10)
     pass_environment: list[str] = Field(default_factory=list)
     alerts: Alerts = Field(default_factory=Alerts)
+    history: History = Field(default_factory=History)
 
     @model_validator(mode="after")
     def _one_way_to_everyone(self) -> Settings:

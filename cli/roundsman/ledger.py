@@ -17,8 +17,8 @@ from typing import Any
 
 from .alerting import Routing, measure, settled, states_of
 from .alerts.events import events_of
-from .store import Store, Transaction, outbox, runs, snapshots
-from .times import stamp
+from .store import Store, Transaction, history, outbox, runs, snapshots
+from .times import moment, stamp
 
 FORMAT_VERSION = 1
 RECORDS_PER_TRANSACTION = 200
@@ -210,6 +210,8 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
     host, data = entry.get("host"), entry.get("data", {})
     if host is None:
         return
+    if entry["kind"] == "health":
+        history.record(tx, host, moment(entry["time"]), data.get("checks", []))
     if entry["kind"] == "backup" and "backup" in data:
         snapshots.record_backup(tx, host, data["backup"])
     for verification in data.get("verifications", []):

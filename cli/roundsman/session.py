@@ -22,8 +22,9 @@ from .alerting import Routing
 from .config import Settings
 from .insight.freshness import FORGOTTEN_AFTER
 from .notify.retry import GIVE_UP_AFTER
+from .page import HostPage, host_page
 from .runner import Execution, Job
-from .store import Store, StoreError, alerts, checks, outbox, runs
+from .store import Store, StoreError, alerts, checks, history, outbox, runs
 from .views.report import Report, report
 
 POLL_S = 0.5
@@ -74,6 +75,8 @@ class Session:
             checks.forget_unseen(tx, now - FORGOTTEN_AFTER)
             if self.routing.receiver is not None:
                 outbox.route(tx, self.routing.receiver, self.routing.channels)
+            keep = self.settings.history
+            history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()
 
@@ -118,6 +121,11 @@ class Session:
             return report(
                 run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id), checks.known(tx)
             )
+
+    def host_page(self, host: str, report: Report | None) -> HostPage:
+        """What is known of a host: after the run that `report` is of, or from the records alone."""
+        with self.store.read() as tx:
+            return host_page(tx, host, times.now(), report)
 
     def _watch(
         self, run_id: str, execution: Execution, progress: Progress, cancelled: Callable[[], bool]

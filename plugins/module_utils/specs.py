@@ -224,7 +224,7 @@ def _dict(raw):
 
 def _values(raw):
     if not isinstance(raw, dict):
-        raise BadValueError("it is %s, not a mapping" % _kind(raw))
+        raise BadValueError("it is %s, not a mapping" % kind_of(raw))
     strange = [name for name, value in raw.items() if isinstance(value, (list, tuple))]
     if strange:
         raise BadValueError("%s is a list, not one value" % strange[0])

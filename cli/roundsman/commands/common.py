@@ -106,21 +106,28 @@ def run_playbook(
     verbose: int, variables: Mapping[str, Any] | None = None,
 ) -> NoReturn:  # fmt: skip
     """Run one of the collection's playbooks, show what it found, and end with the exit code that says it."""
+    with opened(config, delivers=True) as session:
+        report = run_once(session, name, inventories, limit, check=check, verbose=verbose, variables=variables)
+        show(report, as_json=as_json, details=verbose > 0)
+    sys.exit(report.exit_code)
+
+
+def run_once(
+    session: Session, name: str, inventories: tuple[str, ...], limit: str | None, *, check: bool, verbose: int,
+    variables: Mapping[str, Any] | None = None,
+) -> Report:  # fmt: skip
     from .. import runner  # noqa: PLC0415
     from ..session import Request  # noqa: PLC0415
     from ..views.progress import showing  # noqa: PLC0415
 
-    with opened(config, delivers=True) as session:
-        chosen = inventories or tuple(session.settings.inventories)
-        try:
-            runner.check_inventories(chosen)
-        except runner.InventoryError as error:
-            raise Failure(str(error), ExitCode.USAGE) from None
-        request = Request(f"{runner.COLLECTION}.{name}", chosen, limit, check, max(0, verbose - 1), variables)
-        with showing(console(stderr=True)) as progress:
-            report = session.run(request, progress)
-        show(report, as_json=as_json, details=verbose > 0)
-    sys.exit(report.exit_code)
+    chosen = inventories or tuple(session.settings.inventories)
+    try:
+        runner.check_inventories(chosen)
+    except runner.InventoryError as error:
+        raise Failure(str(error), ExitCode.USAGE) from None
+    request = Request(f"{runner.COLLECTION}.{name}", chosen, limit, check, max(0, verbose - 1), variables)
+    with showing(console(stderr=True)) as progress:
+        return session.run(request, progress)
 
 
 def show(report: Report, *, as_json: bool, details: bool) -> None:

@@ -58,3 +58,9 @@ def add_entry(tx: Transaction, entry: Mapping[str, Any]) -> None:
 
 def entries_of(tx: Transaction, run_id: str) -> list[Row]:
     return rows(tx.execute(sa.select(entries).where(entries.c.run_id == run_id).order_by(entries.c.seq)))
+
+
+def sweeps_of(tx: Transaction, host: str, number: int) -> list[str]:
+    """When the newest health sweeps of a host were recorded."""
+    query = sa.select(entries.c.time).where(entries.c.host == host, entries.c.kind == "health")
+    return list(tx.scalars(query.order_by(entries.c.time.desc()).limit(number)))

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
-# Times are RFC 3339 text in UTC with milliseconds: they sort as text, alike in SQLite and PostgreSQL.
+# Times are RFC 3339 text in UTC with milliseconds: they sort as text, alike in SQLite and PostgreSQL. Only in the
+# tables of history, which have the most rows by far, they are whole seconds since 1970.
 TIME = String(32)
 
 runs = Table(
@@ -133,3 +147,45 @@ deliveries = Table(
     Column("detail", Text, nullable=False),
     Index("deliveries_by_message", "message_id"),
 )
+
+# What is measured on hosts. The label is that of an item of performance data; empty for the value that is judged.
+series = Table(
+    "series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("check", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("condensed_at", Integer, nullable=False),
+    UniqueConstraint("host", "check", "label", "unit"),
+    Index("series_by_turn", "condensed_at"),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("series", ForeignKey("series.id"), primary_key=True),
+    Column("at", Integer, primary_key=True),
+    Column("value", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+def _condensed(name: str) -> Table:
+    """`n` measurements of the hour or day that begins at `at`."""
+    return Table(
+        name,
+        metadata,
+        Column("series", ForeignKey("series.id"), primary_key=True),
+        Column("at", Integer, primary_key=True),
+        Column("n", Integer, nullable=False),
+        Column("low", Float, nullable=False),
+        Column("high", Float, nullable=False),
+        Column("mean", Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+hourly = _condensed("hourly")
+daily = _condensed("daily")

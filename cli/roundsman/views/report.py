@@ -50,6 +50,18 @@ class HostReport:
     restores: list[Mapping[str, Any]]
     prunes: list[Mapping[str, Any]]
 
+    @property
+    def findings(self) -> list[Mapping[str, Any]]:
+        """Every check result, and in the same shape what is amiss and was found by no check, such as a lost host."""
+        known = {check["id"] for check in self.checks}
+        blank = {"value": None, "unit": "", "perfdata": "", "target": "", "duration_s": 0.0}
+        others = [
+            {**blank, "id": one.check, "type": str(check_kind(one.check)), "status": one.status, "message": one.message}
+            for one in self.problems
+            if one.check not in known
+        ]
+        return [*others, *self.checks]
+
 
 @dataclass(frozen=True)
 class Summary:

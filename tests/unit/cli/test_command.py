@@ -108,6 +108,10 @@ def test_a_source_that_is_gone_alerts_until_it_is_back(desk: Desk) -> None:
         (["runs", "show", "1999"], "there is no run 1999"),
         (["backup", "restore", "here", "--source", "shop", "--to", "relative"], "absolute path"),
         ([], "Exit codes"),
+        (["health", "all,!here"], "means 0 hosts; look at all of them with: roundsman health --limit"),
+        (["health", "here", "--limit", "here"], "one HOST, or --limit"),
+        (["health", "--last"], "roundsman runs show"),
+        (["health", "--watch", "here"], "--watch=30s"),
     ],
 )
 def test_a_mistake_is_said_in_words_and_runs_nothing(desk: Desk, arguments: list[str], said: str) -> None:
@@ -115,6 +119,11 @@ def test_a_mistake_is_said_in_words_and_runs_nothing(desk: Desk, arguments: list
     assert done.returncode == 64, done.stdout + done.stderr
     assert said in " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in done.stderr
+
+
+def test_nagios_is_told_in_its_own_words_that_nothing_was_run(desk: Desk) -> None:
+    done = desk.run("health", "here", "--last", "--output", "nagios")
+    assert (done.returncode, done.stdout[:24]) == (3, "ROUNDSMAN UNKNOWN - --la")
 
 
 def test_faults_of_the_configuration_name_file_line_and_key_all_at_once(desk: Desk) -> None:

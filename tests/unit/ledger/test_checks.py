@@ -143,7 +143,8 @@ def test_a_host_that_left_the_inventory_is_forgotten(rounds: Rounds) -> None:
 def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
     rounds = Rounds(tmp_path)
     with rounds.store.write() as tx:
-        tx.exec_driver_sql("DROP TABLE checks")
+        for table in ("checks", "samples", "hourly", "daily", "series"):
+            tx.exec_driver_sql(f"DROP TABLE {table}")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     rounds.store = Store(str(rounds.store.url))
     rounds.make(check("disk", "OK"))

@@ -1,0 +1,166 @@
+"""What checks measured, over time: as it came for some days, then by the hour, then by the day, then no more.
+
+A measurement is in one of the three tables at any time, so that reading them together counts nothing twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from .. import perfdata
+from .database import Row, Transaction, rows
+from .downsample import DAY_S, HOUR_S, Span, downsample, sample
+from .schema import daily, hourly, samples
+from .schema import series as series_table
+
+# A plugin that invents labels (with a process id, say) must not fill the store.
+MOST_LABELS = 100
+CONDENSE_EVERY = timedelta(days=1)
+SERIES_PER_TURN = 250
+
+# (check, label, unit): the label is that of an item of performance data, or empty for the value that is judged.
+Name = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How old a measurement gets as it came, by the hour, by the day."""
+
+    raw: timedelta
+    hourly: timedelta
+    daily: timedelta
+
+
+def record(tx: Transaction, host: str, at: datetime, checks: Iterable[Mapping[str, Any]]) -> None:
+    """Keep what a host's check results measured at one time. Keeping them again changes nothing."""
+    at_s = _seconds(at)
+    known = {(row["check"], row["label"], row["unit"]): row["id"] for row in series(tx, host)}
+    labels: dict[str, int] = {}
+    for check, _label, _unit in known:
+        labels[check] = labels.get(check, 0) + 1
+    found = []
+    for name, value in _measurements(checks):
+        if name not in known:
+            if labels.get(name[0], 0) >= MOST_LABELS:
+                continue
+            labels[name[0]] = labels.get(name[0], 0) + 1
+            known[name] = _new_series(tx, host, name, at_s)
+        found.append({"series": known[name], "at": at_s, "value": value})
+    if found:
+        tx.execute(insert(samples).on_conflict_do_nothing(), found)
+
+
+def series(tx: Transaction, host: str) -> list[Row]:
+    """`id, host, check, label, unit, condensed_at` of everything that is measured on a host."""
+    query = sa.select(series_table).where(series_table.c.host == host)
+    return rows(tx.execute(query.order_by(series_table.c.check, series_table.c.label, series_table.c.unit)))
+
+
+def points(
+    tx: Transaction, host: str, check: str, label: str, since: datetime, until: datetime | None = None
+) -> list[tuple[datetime, float]]:
+    """(when, value), oldest first; an hour or a day that was condensed stands in its middle, with its mean.
+
+    Where the unit changed meanwhile, what is measured in the newest one counts.
+    """
+    ids = [row["id"] for row in series(tx, host) if (row["check"], row["label"]) == (check, label)]
+    if not ids:
+        return []
+    newest = sa.select(samples.c.series).where(samples.c.series.in_(ids)).order_by(samples.c.at.desc()).limit(1)
+    chosen = tx.scalar(newest) or ids[-1]
+    tiers = ((samples, 0, samples.c.value), (hourly, HOUR_S // 2, hourly.c.mean), (daily, DAY_S // 2, daily.c.mean))
+    found: list[tuple[int, float]] = []
+    for tier, middle, value in tiers:
+        at = tier.c.at + middle
+        query = sa.select(at, value).where(tier.c.series == chosen, at >= _seconds(since))
+        chosen_rows = tx.execute(query if until is None else query.where(at <= _seconds(until)))
+        found += [(int(row[0]), float(row[1])) for row in chosen_rows]
+    return [(datetime.fromtimestamp(at, UTC), value) for at, value in sorted(found)]
+
+
+def condense(tx: Transaction, now: datetime, keep: Retention, most: int = SERIES_PER_TURN) -> int:
+    """Condense what is due, at most `most` series, the longest forgotten first; how many it were.
+
+    A series that nobody writes any more vanishes when its last measurement is too old.
+    """
+    now_s = _seconds(now)
+    turn = series_table.c.condensed_at
+    # One from the future was condensed when the clock was wrong.
+    due = sa.or_(turn < now_s - _whole(CONDENSE_EVERY), turn > now_s)
+    ids = list(tx.scalars(sa.select(series_table.c.id).where(due).order_by(turn).limit(most)))
+    for one in ids:
+        _move(tx, one, samples, hourly, now_s - _whole(keep.raw), HOUR_S)
+        _move(tx, one, hourly, daily, now_s - _whole(keep.hourly), DAY_S)
+        tx.execute(sa.delete(daily).where(daily.c.series == one, daily.c.at < now_s - _whole(keep.daily)))
+        tx.execute(sa.update(series_table).where(series_table.c.id == one).values(condensed_at=now_s))
+    empty = [~sa.exists().where(tier.c.series == series_table.c.id) for tier in (samples, hourly, daily)]
+    tx.execute(sa.delete(series_table).where(series_table.c.id.in_(ids), *empty))
+    return len(ids)
+
+
+def _move(tx: Transaction, one: int, source: sa.Table, target: sa.Table, before_s: int, step_s: int) -> None:
+    """Whole steps from a finer table into a coarser one, joined with what is there already."""
+    old = sa.and_(source.c.series == one, source.c.at < before_s // step_s * step_s)
+    moved = _spans(tx, sa.select(source).where(old))
+    if not moved:
+        return
+    begin = min(span.at for span in moved) // step_s * step_s
+    there = _spans(tx, sa.select(target).where(target.c.series == one, target.c.at >= begin))
+    steps = {span.at // step_s for span in moved}
+    joined = downsample([*moved, *(span for span in there if span.at // step_s in steps)], step_s)
+    upsert = insert(target)
+    replaced = {column: upsert.excluded[column] for column in ("n", "low", "high", "mean")}
+    tx.execute(
+        upsert.on_conflict_do_update(index_elements=["series", "at"], set_=replaced),
+        [{"series": one, **vars(span)} for span in joined],
+    )
+    tx.execute(sa.delete(source).where(old))
+
+
+def _spans(tx: Transaction, query: sa.Select[Any]) -> list[Span]:
+    return [
+        sample(row["at"], row["value"]) if "value" in row
+        else Span(row["at"], row["n"], row["low"], row["high"], row["mean"])
+        for row in rows(tx.execute(query))
+    ]  # fmt: skip
+
+
+def _measurements(checks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Name, float]]:
+    for check in checks:
+        if (value := _number(check.get("value"))) is not None:
+            yield (check["id"], "", check.get("unit") or ""), value
+        for item in perfdata.parse(check.get("perfdata") or ""):
+            yield (check["id"], item.label, item.unit), item.value
+
+
+def _number(value: object) -> float | None:
+    """The value as the store can hold it; a number from outside may be too large for that."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _new_series(tx: Transaction, host: str, name: Name, at_s: int) -> int:
+    values = dict(zip(("check", "label", "unit"), name, strict=True))
+    added = tx.execute(sa.insert(series_table).values(host=host, condensed_at=at_s, **values))
+    key: Sequence[Any] | None = added.inserted_primary_key
+    assert key is not None  # noqa: S101
+    return int(key[0])
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _whole(span: timedelta) -> int:
+    return int(span.total_seconds())
