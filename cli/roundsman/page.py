@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from .advising import LEARNT_FROM, evidence_of
 from .alerts.model import Status
+from .insight.advice import Invocation
 from .insight.baseline import baseline, unusual
 from .insight.forecast import forecast
-from .insight.freshness import Seen, missing, patience
+from .insight.freshness import Missing, Seen, missing, patience
+from .insight.recommend import recommend
 from .store import Transaction, checks, history, runs
 from .times import moment, span, stamp
 from .views.report import Problem, Report
 
 SHOWN = timedelta(days=1)
-LEARNT_FROM = timedelta(days=42)
 PLAIN_ROUNDS = 10
 # Of these the value is a share of what there is: when it is all used is worth knowing.
 FILLS_UP = {"filesystem"}
@@ -57,7 +59,9 @@ class HostPage:
         }  # fmt: skip
 
 
-def host_page(tx: Transaction, host: str, now: datetime, report: Report | None) -> HostPage:
+def host_page(
+    tx: Transaction, host: str, now: datetime, report: Report | None, used: Invocation
+) -> HostPage:
     """The page after a sweep (`report`), or from the records alone."""
     swept = next((one for one in report.hosts if one.host == host), None) if report else None
     known = {row["check"]: (row["result"], row["seen_at"]) for row in checks.current(tx, host)}
@@ -75,15 +79,26 @@ def host_page(tx: Transaction, host: str, now: datetime, report: Report | None) 
     worst = str(max(statuses, key=lambda status: status.rank, default=Status.UNKNOWN))
     status = swept.status if swept and swept.status == "UNREACHABLE" else worst
     advised = [(one.message, one.next_step) for one in (swept.problems if swept else []) if one.next_step]
+    # What is not seen any more is no ground for anything but looking.
+    fresh = [result for name, (result, _) in sorted(known.items()) if name not in gone]
+    unseen = [] if swept else _missing(tx, host, known, now)
+    found = recommend([evidence_of(tx, host, fresh, unseen, now)], used, now)
+    advised += [(one.text, one.command) for one in found]
     return HostPage(host, status, stamp(now), problems, lines, [(why, step) for why, step in advised if step])
 
 
 def _stale(
     tx: Transaction, host: str, known: Mapping[str, tuple[Mapping[str, Any], str]], now: datetime
 ) -> dict[str, dict[str, Any]]:
+    return {one.check: _not_seen(*known[one.check], now) for one in _missing(tx, host, known, now)}
+
+
+def _missing(
+    tx: Transaction, host: str, known: Mapping[str, tuple[Mapping[str, Any], str]], now: datetime
+) -> list[Missing]:
     usual = patience([moment(at) for at in runs.sweeps_of(tx, host, PLAIN_ROUNDS)])
     seen = [Seen(host, name, Status(result["status"]), moment(at)) for name, (result, at) in known.items()]
-    return {one.check: _not_seen(*known[one.check], now) for one in missing(seen, now, usual)}
+    return missing(seen, now, usual)
 
 
 def _not_seen(result: Mapping[str, Any], seen_at: str, now: datetime) -> dict[str, Any]:

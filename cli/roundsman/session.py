@@ -20,6 +20,7 @@ from typing import Any
 from . import delivery, ledger, times
 from .alerting import Routing
 from .config import Settings
+from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .notify.retry import GIVE_UP_AFTER
 from .page import HostPage, host_page
@@ -122,10 +123,11 @@ class Session:
                 run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id), checks.known(tx)
             )
 
-    def host_page(self, host: str, report: Report | None) -> HostPage:
+    def host_page(self, host: str, report: Report | None, named_inventories: Sequence[str] = ()) -> HostPage:
         """What is known of a host: after the run that `report` is of, or from the records alone."""
+        used = Invocation(named_inventories or self.settings.inventories, named=bool(named_inventories))
         with self.store.read() as tx:
-            return host_page(tx, host, times.now(), report)
+            return host_page(tx, host, times.now(), report, used)
 
     def _watch(
         self, run_id: str, execution: Execution, progress: Progress, cancelled: Callable[[], bool]

@@ -107,7 +107,7 @@ def _look(
         while True:
             began = time.monotonic()
             report = None if last else run_once(session, "health", inventories, limit, check=check, verbose=verbose)
-            page = session.host_page(host, report) if host and (last or _has_page(report)) else None
+            page = session.host_page(host, report, inventories) if host and (last or _has_page(report)) else None
             code = _show(report, page, output, clear=interval_s is not None, details=verbose > 0)
             if interval_s is None:
                 return code
