@@ -54,9 +54,9 @@ def parse_fstab(text):
 
 
 def holding(mounts, path):
-    """The mount that `path`, without links, lies on."""
+    """The mount that `path`, without links, lies on, in a list; a changed root may hide it."""
     above = [mount for mount in mounts if (path + "/").startswith(mount.path.rstrip("/") + "/")]
-    return max(above, key=lambda mount: len(mount.path), default=None)
+    return sorted(above, key=lambda mount: len(mount.path))[-1:]
 
 
 def of_interest(mounts, network=False, exclude=()):

@@ -15,27 +15,28 @@ OPEN_FILES = re.compile(r"^Max open files +(\d+)", re.MULTILINE)
 Holder = collections.namedtuple("Holder", "name pid used limit")
 
 
-def count_open(pid):
-    """How many descriptors a process has open. OSError when it is gone or not ours to see."""
-    folder = "/proc/%s/fd" % pid
-    # Linux 6.2 and later tells everybody; before, only who may look inside can count.
-    return os.stat(folder).st_size or len(os.listdir(folder))
+def kernel_counts():
+    """Whether the kernel tells everybody how many descriptors a process has (6.2), or who may look inside counts."""
+    return os.stat("/proc/self/fd").st_size > 0
 
 
-def holder(pid):
+def holder(pid, counted):
+    """The Holder of a process. OSError when it is gone or not ours to see."""
     with open("/proc/%s/limits" % pid, encoding="ascii", errors="replace") as file:
         limit = OPEN_FILES.search(file.read())
     with open("/proc/%s/comm" % pid, encoding="utf-8", errors="replace") as file:
         name = file.read().strip()
-    return Holder(name, int(pid), count_open(pid), int(limit.group(1)) if limit else 0)
+    folder = "/proc/%s/fd" % pid
+    used = os.stat(folder).st_size if counted else len(os.listdir(folder))
+    return Holder(name, int(pid), used, int(limit.group(1)) if limit else 0)
 
 
 def look(pids):
     """(Holders, how many processes could not be read)."""
-    holders, unread = [], 0
+    holders, unread, counted = [], 0, kernel_counts()
     for pid in pids:
         try:
-            holders.append(holder(pid))
+            holders.append(holder(pid, counted))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended meanwhile
         except OSError:

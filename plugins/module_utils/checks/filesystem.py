@@ -138,7 +138,7 @@ def run(spec, context):
     if path and isinstance(answers.get(path), OSError):
         raise CannotLookError("%s: %s" % (path, answers[path].strerror), "correct the path, or mount it")
     if path:  # links are followed only now: it has answered, unless it is silent
-        mounts = [holding(everything, os.path.realpath(path))] if path in answers else []
+        mounts = holding(everything, os.path.realpath(path)) if path in answers else []
     silent = {one: "" for one in paths if one not in answers}
     for one, answer in answers.items():
         if isinstance(answer, OSError) and answer.errno not in NOT_THERE:

@@ -82,7 +82,7 @@ def test_a_process_that_opens_nearly_all_it_may_is_found():
 
 
 def test_processes_that_cannot_be_read_are_counted_and_those_that_ended_are_not(monkeypatch):
-    def holder_of(pid):
+    def holder_of(pid, counted):
         raise PermissionError if pid == "1" else FileNotFoundError
 
     monkeypatch.setattr(descriptors, "holder", holder_of)
@@ -90,9 +90,10 @@ def test_processes_that_cannot_be_read_are_counted_and_those_that_ended_are_not(
 
 
 def test_own_descriptors_are_counted():
-    used = descriptors.holder(str(os.getpid()))
-    assert abs(used.used - len(list(Path("/proc/self/fd").iterdir()))) <= 1
-    assert used.limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    for counted in {descriptors.kernel_counts(), False}:
+        used = descriptors.holder(str(os.getpid()), counted)
+        assert abs(used.used - len(list(Path("/proc/self/fd").iterdir()))) <= 1
+        assert used.limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 @pytest.mark.parametrize("name", ["sh", "a) Z 1 (b", "", "two words"])

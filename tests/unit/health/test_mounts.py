@@ -54,7 +54,8 @@ def test_a_containers_root_is_a_real_mount():
     [("/var/log", "/"), ("/srv/bind/a", "/srv/bind"), ("/srv/bindings", "/"), ("/run", "/run"), ("/", "/")],
 )
 def test_the_mount_that_holds_a_path(path, mount):
-    assert holding(MOUNTS, path).path == mount
+    assert [each.path for each in holding(MOUNTS, path)] == [mount]
+    assert holding([], path) == []
 
 
 AFTER_ERROR = "it was mounted read-write, and the kernel made it read-only after an error"
