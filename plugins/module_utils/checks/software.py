@@ -41,7 +41,8 @@ BY_COMMAND = {
     "opensearch": re.compile(r"org\.opensearch\."),
     "rabbitmq": re.compile(r"-s rabbit|rabbit boot|-rabbit "),
 }
-CONTAINER = re.compile(r"docker|libpod|kubepods|containerd|crio-|/lxc")
+# podman's own conmon runs beside its containers, not in them.
+CONTAINER = re.compile(r"docker|libpod(?!-conmon)|kubepods|containerd|crio-|/lxc")
 UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
 
 

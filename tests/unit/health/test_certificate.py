@@ -166,7 +166,7 @@ def test_mail_servers_are_asked_for_tls_first(tmp_path, protocol):
     [
         ([b"554 no service\r\n"], '"554 no service" where 220 has to be answered to its greeting'),
         ([b"220 mail\r\n", b"EHLO", b"250 mail\r\n", b"STARTTLS", b"502 no\r\n"], '"502 no" where 220 has to'),
-        ([b"220 mail\r\n"], "hangs up"),
+        ([b"220 mail\r\n", b"EHLO"], "hangs up"),
         ([b"\xff\xfe\r\n"], "has to be answered to its greeting"),
         ([b"2" * 5000 + b"\r\n"], "has to be answered to its greeting"),
     ],

@@ -315,6 +315,7 @@ def test_servers_are_known_by_their_processes(name, command, found):
         ("9:name=systemd:/system.slice/ssh.service\n8:pids:/\n0::/system.slice/ssh.service", "ssh.service", False),
         ("0::/system.slice/docker-0123abcd.scope\n", None, True),
         ("0::/machine.slice/libpod-0123abcd.scope/container\n", None, True),
+        ("0::/machine.slice/libpod-conmon-0123abcd.scope\n", None, False),
         ("0::/system.slice/docker.service\n", "docker.service", False),
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service\n", None, False),
         ("0::/init.scope\n", None, False),
