@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.fleet import base
 from tests.fleet.test_health import by_id, sweep
 from tests.fleet.test_health_errors import Watch
 
@@ -54,12 +55,16 @@ http.server.ThreadingHTTPServer(('', 8082), Slow).serve_forever()
 LOGS = ("access", "timed", "fields")
 
 
+def nginx_tree(release):
+    return base.Tree(f"nginx-{release}", release, f"{base.HOST_PACKAGES} nginx", base.HOST_SETUP)
+
+
 @pytest.fixture(scope="module")
 def front(shared_fleet):
-    host = shared_fleet.host("front", servers=True)
+    host = shared_fleet.host("front", tree=nginx_tree)
     host.write("/etc/nginx/sites-enabled/default", SITE)
     host.write("/etc/systemd/system/backend.service", "[Service]\nExecStart=/usr/bin/python3 -m http.server 8081\n")
-    host.run(f"{CERTIFICATE} && systemctl start backend nginx")
+    host.run(f"{CERTIFICATE} && systemctl start backend && systemctl restart nginx")
     return host
 
 
