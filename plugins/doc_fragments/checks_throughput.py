@@ -7,5 +7,9 @@ class ModuleDocFragment:
     # Checks of the area throughput: family, and every key with its default.
     DOCUMENTATION = r"""
 options: {}
-notes: []
+notes:
+  - "C(throughput), how fast a counter grows: C(source), required, one of C(disk), C(file), C(network), C(nginx),
+    C(postgresql), C(prometheus), C(redis); C(name), C(labels), C(path), C(url), C(host) (default C(localhost)),
+    C(port), C(socket), C(username), C(password), C(database) (default C(0)); C(sample) (default C(1s)), C(warn),
+    C(crit)."
 """

@@ -19,6 +19,8 @@ GRADES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 Key = collections.namedtuple("Key", "type default help required dimension floor choices")
+# Dimension and defaults of a threshold that depend on the value of another key: dimensions and defaults by that value.
+By = collections.namedtuple("By", "key dimensions defaults")
 Finding = collections.namedtuple("Finding", "status message value unit perfdata details")
 Family = collections.namedtuple("Family", "name area help keys run target needs_psutil judge_spec anywhere")
 
@@ -36,6 +38,10 @@ class CannotLookError(Exception):
 
 class NotThereError(CannotLookError):
     """What the check looks at is not on this host. With `optional: true` there is then no result, else UNKNOWN."""
+
+
+class NoAnswerError(Exception):
+    """The server that a check asks is unwell: it does not answer, or not as it should. The text says how."""
 
 
 class Context:
@@ -113,7 +119,7 @@ def grade(text, default="warning"):
 
 
 def threshold(dimension, text, default=None, floor=False):
-    """A threshold key; with `floor`, a single number is the least that is fine."""
+    """A threshold key; with `floor`, a single number is the least that is fine. `dimension` may be a By."""
     return Key("threshold", default, text, False, dimension, floor, None)
 
 

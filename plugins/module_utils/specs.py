@@ -9,11 +9,12 @@ import importlib
 import re
 import shlex
 
-from .family import key
+from .family import By, key
 from .thresholds import BadValueError, Threshold
 
 FAMILIES = (
     "access_log",
+    "celery",
     "certificate",
     "clock",
     "containers",
@@ -26,18 +27,26 @@ FAMILIES = (
     "listen",
     "load",
     "logfile",
+    "mariadb",
     "memory",
     "network",
     "plugin",
+    "postfix",
+    "postgresql",
     "pressure",
     "processes",
+    "prometheus",
+    "rabbitmq",
     "raid",
     "reclaimable",
+    "redis",
     "smart",
     "software",
+    "spool",
     "swap",
     "systemd",
     "tcp",
+    "throughput",
     "timers",
     "updates",
     "uptime",
@@ -135,11 +144,21 @@ def read_keys(check, keys, type_name, where=None):
         if each.required and check.get(name) in (None, ""):
             faults.append("%s is missing: %s" % (name, each.help))
             continue
+        settled = _settle(each, check, keys)
         try:
-            values[name] = value_of(check.get(name, each.default), each)
+            values[name] = value_of(check.get(name, settled.default), settled)
         except BadValueError as error:
             faults.append("%s%s: %s" % (name, places.get(name, ""), error))
     return values, faults
+
+
+def _settle(each, check, keys):
+    """A threshold with the dimension and the default that the value of another key gives it."""
+    by = each.dimension
+    if not isinstance(by, By):
+        return each
+    chosen = str(check.get(by.key, keys[by.key].default))
+    return each._replace(dimension=by.dimensions.get(chosen, "count"), default=by.defaults.get(chosen))
 
 
 def value_of(raw, each):

@@ -27,12 +27,19 @@ SIZES["k"], SIZES["kB"] = SIZES["K"], SIZES["KB"]
 
 DURATIONS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
+# Bytes count in rates as well: 10MB/s.
+PERIODS = {"/s": 1, "/min": 60, "/h": 3600}
+RATES = {"": 1}
+for _period, _seconds in PERIODS.items():
+    RATES.update((_size + _period, _factor / _seconds) for _size, _factor in SIZES.items() if _size[-1:] in ("", "B"))
+
 # What a threshold may measure: dimension -> {unit of the result: factors of the suffixes}.
 DIMENSIONS = {
     "count": {"": {"": 1}},
     "percent": {"%": {"": 1, "%": 1}},
     "duration": {"s": DURATIONS},
-    "rate": {"/s": {"": 1, "/s": 1, "/min": 1 / 60.0, "/h": 1 / 3600.0}},
+    "rate": {"/s": RATES},
+    "size": {"B": {key: value for key, value in SIZES.items() if key}},
     "space": {"%": {"%": 1}, "B": {key: value for key, value in SIZES.items() if key}},
 }
 EXAMPLES = {
@@ -40,6 +47,7 @@ EXAMPLES = {
     "percent": "80%",
     "duration": "30s, 5min, 2h or 7d",
     "rate": "10/s, 5/min or 1/h",
+    "size": "500M or 10GiB",
     "space": "80%, 500M or 10GiB",
 }
 

@@ -128,7 +128,10 @@ def test_the_defaults_of_every_family_are_themselves_valid(name):
         "logfile": {"path": "/var/log/app.log", "regex": "ERROR"},
         "plugin": {"command": "check_load"},
         "processes": {"crit": "1:"},
+        "prometheus": {"url": "http://shop/metrics", "metric": "jobs"},
+        "spool": {"path": "/srv/spool"},
         "tcp": {"port": 22},
+        "throughput": {"source": "redis"},
     }
     (spec,) = specs_of(dict(needed.get(name, {}), type=name))
     assert set(family_of(name).keys) <= set(spec.keys)
