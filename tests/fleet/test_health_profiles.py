@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from tests.fleet.roundsman import Roundsman
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fleet.hosts import Fleet
 
+ROOT = Path(__file__).parents[2]
+DEFAULTS = yaml.safe_load((ROOT / "roles/health/defaults/main.yml").read_text())["roundsman_default_checks"]
 QUIET = "roundsman_checks:\n  - {id: load, warn: null, crit: null}\n"
 
 
@@ -35,8 +38,10 @@ def test_groups_and_hosts_shape_what_is_checked(shared_fleet: Fleet, tmp_path: P
 
     checks = found(roundsman.json("health"))
 
-    defaults = {"clock", "cpu", "load", "memory", "swap", "filesystem", "systemd", "uptime"}
-    assert {name: set(each) for name, each in checks.items()} == {
+    # Of what is optional, a host has what is there.
+    optional = {check["type"] for check in DEFAULTS if check.get("optional")}
+    defaults = {check["type"] for check in DEFAULTS} - optional
+    assert {name: set(each) - optional for name, each in checks.items()} == {
         "db1": defaults - {"swap"},
         "web1": defaults | {"site"},
         "web2": defaults | {"site"},
@@ -50,13 +55,13 @@ def test_groups_and_hosts_shape_what_is_checked(shared_fleet: Fleet, tmp_path: P
     assert "these health checks cannot run" in problem["message"]
     assert 'did you mean "site"?' in problem["message"]
     assert f"{folder}/host_vars/web1.yml:3" in problem["message"]
-    assert set(found(report)["db1"]) == defaults - {"swap"}
+    assert set(found(report)["db1"]) - optional == defaults - {"swap"}
 
 
 def test_nothing_needs_a_hosts_answer_to_be_explained(shared_fleet: Fleet, tmp_path: Path) -> None:
     off = shared_fleet.host("off", down=True)
     roundsman = Roundsman(tmp_path, shared_fleet.inventory([off], path=tmp_path / "hosts.yml"))
     (explained,) = roundsman.json("health", "explain", "off")
-    assert (explained["host"], explained["faults"], len(explained["checks"])) == ("off", [], 8)
+    assert (explained["host"], explained["faults"], len(explained["checks"])) == ("off", [], len(DEFAULTS))
     assert roundsman.json("runs", "list") == []
     assert roundsman.json("alerts", "list") == []
