@@ -69,7 +69,7 @@ def look_at_unit(spec, context):
         grades.append(judge(restarts, *thresholds))
         data.append(perf("restarts", restarts, "", thresholds, (0,)))
     if restarts:
-        times = "once" if restarts == 1 else "%d times" % restarts
+        times = "once" if restarts == 1 else "%s times" % restarts
         words += ", restarted %s after it ended by itself, since the last round%s" % (
             times,
             limits(grades[-1], *thresholds),
