@@ -36,8 +36,9 @@ CHECKS: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def desk(shared_fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roundsman]:
     """web1 answers, with a port that nobody listens on; db1 is away."""
-    shared_fleet.host("web1", variables={"roundsman_checks": CHECKS})
-    shared_fleet.host("db1", variables={"roundsman_checks": CHECKS}, down=True)
+    variables = {"roundsman_default_checks": [], "roundsman_checks": CHECKS}
+    shared_fleet.host("web1", variables=variables)
+    shared_fleet.host("db1", variables=variables, down=True)
     return Roundsman(tmp_path_factory.mktemp("desk"), shared_fleet.inventory())
 
 
@@ -91,11 +92,11 @@ def test_the_page_of_a_host_that_goes_away_and_comes_back(desk: Roundsman, share
     load = next(one for one in page["checks"] if one["id"] == "load")
     assert (load["status"], load["missing"], len(load["history"]) >= 2) == ("OK", False, True)
 
-    web1.unplug()
+    web1.stop()
     try:
         away = desk.run("health", "web1")
     finally:
-        web1.plug()
+        web1.start()
     assert away.returncode == 4
     assert re.search(r"web1 +UNREACHABLE +5 of 5 checks amiss", away.stdout), away.stdout
     assert "UNKNOWN" in away.stdout

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from roundsman.insight.advice import Invocation
 from roundsman.page import HostPage, host_page
 from roundsman.store import Store, checks, history
 from roundsman.times import stamp
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> Store:
 
 def page(store: Store, report: Any = None) -> HostPage:
     with store.read() as tx:
-        return host_page(tx, "web1", NOW, report)
+        return host_page(tx, "web1", NOW, report, Invocation(["hosts.yml"]))
 
 
 def drawn(found: HostPage, width: int, encoding: str = "utf-8") -> str:
@@ -88,5 +89,5 @@ def test_a_terminal_without_blocks_gets_ascii(store: Store) -> None:
 
 def test_a_host_of_which_nothing_is_known(store: Store) -> None:
     with store.read() as tx:
-        nothing = host_page(tx, "web9", NOW, None)
+        nothing = host_page(tx, "web9", NOW, None, Invocation(["hosts.yml"]))
     assert (nothing.status, "no check of this host is known" in drawn(nothing, 80)) == ("UNKNOWN", True)
