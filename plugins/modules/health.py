@@ -59,7 +59,7 @@ notes:
     no threshold."
   - "Bounds take units: C(80%); sizes C(500M), C(10GiB), C(1.5TB), of which K, M, G, T, P and KiB, MiB, ... are powers
     of 1024 and kB, MB, ... powers of 1000; durations C(300ms), C(30s), C(5min), C(2h), C(7d), C(1w); rates C(10/s),
-    C(5/min), C(1/h)."
+    C(5/min), C(1/h), C(10MB/s)."
   - The controller sends a small script over the connection's standard input, which costs the host a fraction of an
     ordinary module. Where a connection or become plugin cannot do that, or with the variable
     C(roundsman_health_transport=module), the same code runs as an ordinary module; that carries no copy of psutil,
