@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.fleet import base
 from tests.fleet.test_health import by_id, sweep
 
 RABBITMQ = "curl -sf -u guest:guest -H content-type:application/json http://localhost:15672/api"
@@ -13,7 +14,7 @@ RABBITMQ = "curl -sf -u guest:guest -H content-type:application/json http://loca
 
 @pytest.fixture(scope="module")
 def db1(shared_fleet):
-    host = shared_fleet.host("db1", servers=True)
+    host = shared_fleet.host("db1", tree=base.servers_tree)
     host.run("postconf -e default_transport=smtp relayhost=[127.0.0.1]:2 authorized_mailq_users=root")
     host.run("systemctl start redis-server postgresql mariadb postfix rabbitmq-server", timeout=120)
     return host
