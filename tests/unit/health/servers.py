@@ -106,6 +106,8 @@ def listener(behave=lambda connection: time.sleep(30)):
     try:
         yield server.getsockname()[1]
     finally:
+        # Closing alone does not wake a thread that waits in accept(), which keeps a descriptor reserved for ever.
+        server.shutdown(socket.SHUT_RDWR)
         server.close()
 
 
