@@ -13,6 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+# Another name of 127.0.0.1. It needs no resolver: a Debian fresh from debootstrap knows no localhost.
+ALIAS = "127.1"
+
 
 def certificate(folder, days_left, name="localhost"):
     """Path of a PEM file with key and self-signed certificate for `name` and 127.0.0.1."""
@@ -57,7 +60,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
         elif self.path == "/circle":
             code, headers = 302, {"Location": "/circle"}
         elif self.path == "/away":
-            code, headers = 302, {"Location": f"http://localhost:{self.server.server_port}/headers"}
+            code, headers = 302, {"Location": f"http://{ALIAS}:{self.server.server_port}/headers"}
         elif self.path == "/file":
             code, headers = 302, {"Location": "file:///etc/passwd"}
         elif self.path == "/headers":
@@ -103,6 +106,8 @@ def listener(behave=lambda connection: time.sleep(30)):
     try:
         yield server.getsockname()[1]
     finally:
+        # Closing alone does not wake a thread that waits in accept(), which keeps a descriptor reserved for ever.
+        server.shutdown(socket.SHUT_RDWR)
         server.close()
 
 

@@ -117,16 +117,18 @@ def test_a_file_without_a_certificate_is_named_beside_those_that_are_judged(tmp_
 def test_ports_show_theirs(tmp_path):
     with servers.shop(servers.certificate(tmp_path, 10)) as url:
         port = int(url.rpartition(":")[2])
-        result = result_of({"type": "certificate", "port": port})
-        named = result_of({"type": "certificate", "port": port, "server_name": "mail.example"})
-        unnamed = result_of({"type": "certificate", "port": port, "server_name": "mail.example", "match": False})
-    assert (result["status"], result["message"]) == (
-        "WARNING",
-        f"localhost:{port}: localhost expires in 10 days (warn 21d), self-signed",
-    )
+        check = {"type": "certificate", "host": "127.0.0.1", "port": port}
+        result = result_of(check)
+        by_name = result_of(dict(check, server_name="localhost"))
+        named = result_of(dict(check, server_name="mail.example"))
+        unnamed = result_of(dict(check, server_name="mail.example", match=False))
+    words = "localhost expires in 10 days (warn 21d), self-signed"
+    assert (result["status"], result["message"]) == ("WARNING", f"127.0.0.1:{port}: {words}")
+    assert (by_name["status"], by_name["message"]) == ("WARNING", f"127.0.0.1:{port} (localhost): {words}")
     assert named["status"] == "CRITICAL"
     assert "is not valid for mail.example (but for localhost, 127.0.0.1)" in named["message"]
     assert unnamed["status"] == "WARNING"
+    assert keys_of({"type": "certificate", "port": port})["host"] == "localhost"
 
 
 TALKS = {
@@ -157,8 +159,9 @@ def mail(talk, pem):
 @pytest.mark.parametrize("protocol", TALKS)
 def test_mail_servers_are_asked_for_tls_first(tmp_path, protocol):
     with mail(TALKS[protocol], servers.certificate(tmp_path, 60)) as port:
-        result = result_of({"type": "certificate", "port": port, "starttls": protocol, "match": False})
-    assert (result["status"], result["message"]) == ("OK", f"localhost:{port}: localhost expires in 60 days")
+        check = {"type": "certificate", "host": "127.0.0.1", "port": port, "starttls": protocol, "match": False}
+        result = result_of(check)
+    assert (result["status"], result["message"]) == ("OK", f"127.0.0.1:{port}: localhost expires in 60 days")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_mail_servers_are_asked_for_tls_first(tmp_path, protocol):
 )
 def test_a_mail_server_that_has_no_tls_is_critical(talk, words):
     with mail(talk, None) as port:
-        result = result_of({"type": "certificate", "port": port, "starttls": "smtp"})
+        result = result_of({"type": "certificate", "host": "127.0.0.1", "port": port, "starttls": "smtp"})
     assert (result["status"], words in result["message"]) == ("CRITICAL", True), result["message"]
 
 
@@ -194,9 +197,9 @@ def test_silence_and_dripping_end_before_the_limit(keys):
 
 def test_what_does_not_speak_tls_and_what_refuses():
     with servers.listener(servers.mumbles) as port:
-        plain = result_of({"type": "certificate", "port": port})
+        plain = result_of({"type": "certificate", "host": "127.0.0.1", "port": port})
     assert (plain["status"], "TLS fails" in plain["message"]) == ("CRITICAL", True)
-    refused = result_of({"type": "certificate", "port": servers.free_port()})
+    refused = result_of({"type": "certificate", "host": "127.0.0.1", "port": servers.free_port()})
     assert (refused["status"], "Connection refused" in refused["message"]) == ("CRITICAL", True)
 
 

@@ -43,4 +43,8 @@ def test_a_clock_that_nothing_keeps_is_what_the_spec_says(monkeypatch):
 
 
 def test_the_kernel_is_asked():
-    assert clock.is_synchronised() in (True, False)
+    try:
+        kept = clock.is_synchronised()
+    except PermissionError:
+        pytest.skip("the kernel may not be asked here (a container without CAP_SYS_TIME)")
+    assert kept in (True, False)

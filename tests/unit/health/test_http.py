@@ -36,7 +36,7 @@ class Api(http.server.BaseHTTPRequestHandler):
         elif self.path in ("/see-other", "/again"):
             code, headers = (303 if self.path == "/see-other" else 307), {"Location": "/"}
         elif self.path == "/elsewhere":
-            code, headers = 308, {"Location": f"http://localhost:{self.server.server_port}/"}
+            code, headers = 308, {"Location": f"http://{servers.ALIAS}:{self.server.server_port}/"}
         if self.path == "/drip":
             self._drip()
         else:
@@ -111,7 +111,7 @@ def measured(result):
         ("/echo", {"method": "POST", "body": '{"q": "ünï"}', "contains": "ünï"}, "OK", "status 200"),
         ("/see-other", {"method": "POST", "body": "x"}, "OK", "status 200 at "),
         ("/again", {"method": "POST", "body": "x"}, "OK", "status 200 at "),
-        ("/elsewhere", {"method": "POST", "body": "x"}, "CRITICAL", "redirects what is posted to http://localhost"),
+        ("/elsewhere", {"method": "POST", "body": "x"}, "CRITICAL", f"redirects what is posted to http://{servers.ALIAS}"),
         ("/elsewhere", {"method": "HEAD"}, "OK", "status 200 at "),
     ],
 )
