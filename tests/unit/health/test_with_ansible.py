@@ -14,16 +14,22 @@ from tests.pythons import real_python
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 
-def ansible(checks, tmp_path, *, check_mode=False, **variables):
-    """(exit code, result) of one ad-hoc call for the host alba, which is this machine."""
+def run_ansible(checks, tmp_path, *options, **variables):
+    """The output of one ad-hoc call for the host alba, which is this machine."""
     variables = dict({"ansible_python_interpreter": sys.executable, "ansible_connection": "local"}, **variables)
     inventory = tmp_path / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": {"alba": variables}}}))
     arguments = json.dumps({"checks": checks, "psutil": "host"})
     argv = [ANSIBLE, "alba", "-i", inventory, "-m", "roundsman.fleet.health", "-a", arguments]
-    argv += ["--check"] if check_mode else []
     environment = dict(os.environ, ANSIBLE_HOME=str(tmp_path / "ansible"))
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run(
+        [*argv, *options], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+
+
+def ansible(checks, tmp_path, *, check_mode=False, **variables):
+    """(exit code, result) of one ad-hoc call."""
+    done = run_ansible(checks, tmp_path, *["--check"] * check_mode, **variables)
     words, arrow, result = done.stdout.partition(" => ")
     assert arrow, words + done.stderr
     return done.returncode, json.JSONDecoder().raw_decode(result)[0]
@@ -41,6 +47,14 @@ def test_both_transports_return_the_same_with_and_without_check_mode(tmp_path, t
         *("id", "type", "area", "target", "status", "value", "unit", "warn", "crit"),
         *("message", "remedy", "perfdata", "details", "attempts", "recovery_s", "duration_s"),
     }
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_any_number_of_checks_is_one_round_trip(tmp_path, count):
+    checks = [{"type": "load", "id": f"load-{number}"} for number in range(count)]
+    said = run_ansible(checks, tmp_path, "-vvv").stdout
+    assert said.count("EXEC") == 1, said[:2000]
+    assert said.count('"status": ') == count
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.13"])
