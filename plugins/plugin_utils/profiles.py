@@ -7,7 +7,8 @@ from __future__ import annotations
 import collections
 
 from ..module_utils.family import key
-from ..module_utils.specs import COMMON, FAMILIES, hint, identity_of, kind_of, read_one, value_of
+from ..module_utils.key_values import kind_of, value_of
+from ..module_utils.specs import COMMON, FAMILIES, hint, identity_of, read_one
 from ..module_utils.thresholds import BadValueError
 
 # Who says something, what (a list of entries, each key -> Setting), and what is wrong with it.
