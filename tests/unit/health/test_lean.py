@@ -12,6 +12,8 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.roundsman.fleet.plugins.action import health as action
 from ansible_collections.roundsman.fleet.plugins.module_utils import psutil_copy
+from ansible_collections.roundsman.fleet.plugins.module_utils.lean import MARKER
+from ansible_collections.roundsman.fleet.plugins.module_utils.specs import FAMILIES
 from ansible_collections.roundsman.fleet.plugins.plugin_utils import parcel
 
 from tests.pythons import real_python
@@ -47,6 +49,29 @@ def test_the_script_runs_under_every_supported_python(python):
     assert [result["type"] for result in answer["checks"]] == [check["type"] for check in CHECKS]
     broken = [result["message"] for result in answer["checks"] if "the check broke" in result["message"]]
     assert broken == []
+
+
+# Runs parcels, whose lengths are its arguments, each in a bare process; to fork saves loading the standard library.
+EACH_ALONE = """
+import http.client, importlib, io, os, queue, ssl, subprocess, sys, threading, zipfile, zlib
+parcels = [sys.stdin.buffer.read(int(length)) for length in sys.argv[1:]]
+for parcel in parcels:
+    pid = os.fork()
+    if not pid:
+        sys.stdin = io.TextIOWrapper(io.BytesIO(parcel))
+        exec({!r})
+    os.waitpid(pid, 0)
+""".format(parcel.FIRST_STEP)
+
+
+@pytest.mark.parametrize("python", dict.fromkeys((NEW_ENOUGH[0], NEW_ENOUGH[-1])), ids=str)
+def test_the_parcel_of_each_family_alone_has_all_that_it_imports(python):
+    parcels = [parcel.parcel({"checks": [{"type": name, "?": 1}], "timeout_s": 1}) for name in FAMILIES]
+    command = [python, "-I", "-c", EACH_ALONE, *(str(len(one)) for one in parcels)]
+    done = subprocess.run(command, input=b"".join(parcels), capture_output=True, timeout=120, check=False)
+    answers = done.stdout.decode().split(MARKER)[1:]
+    assert done.stderr.decode() == ""
+    assert [json.loads(answer)["faults"][0].split(": ")[1] for answer in answers] == ['unknown key "?"'] * len(FAMILIES)
 
 
 def test_noise_around_the_result_does_no_harm():
