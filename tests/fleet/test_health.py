@@ -104,6 +104,7 @@ def test_every_fault_shows_up_as_what_it_is_and_goes_away(fleet):
     assert (disk["status"], disk["message"].startswith("/srv/data 100% used (crit 95%)")) == ("CRITICAL", True), disk
     units = by_id(results["failed"])["systemd"]
     assert (units["status"], units["message"]) == ("CRITICAL", "1 failed unit: payroll.service")
+    assert units["details"] == {"failed": ["payroll.service"]}
     assert by_id(results["dead"])["http-http://127.0.0.1/"]["status"] == "CRITICAL"
     assert by_id(results["dead"])["systemd-web.service"]["status"] == "CRITICAL"
     assert by_id(results["well"])["http-http://127.0.0.1/"]["status"] == "OK"

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from ..family import family, finding, judge, key, limits, perf, threshold, worst
 from ..systemctl import ask, booted, show
 
+MOST_IN_DETAILS = 50
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FINE = ("active", "reloading", "refreshing", "activating")
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID")
@@ -79,15 +80,20 @@ def look_at_unit(spec, context):
 
 
 def look_for_failed(spec, context):
-    thresholds, count = (spec["warn"], spec["crit"]), 0
-    words = "systemd does not run on this host, so no unit can fail"
     if booted():
         listing = ask(context, "list-units", "--state=failed", "--all", "--plain", "--no-legend", "--full")
-        failed = failed_units(listing, spec["ignore"])
-        count = len(failed)
-        names = ", ".join(failed[:5]) + (" and %d more" % (count - 5) if count > 5 else "")
-        words = "%d failed unit%s: %s" % (count, "s" * (count > 1), names) if failed else "no failed units"
-    return finding(judge(count, *thresholds), words, count, "", perf("amiss", count, "", thresholds, (0,)))
+        return judge_failed(spec, failed_units(listing, spec["ignore"]))
+    return judge_failed(spec, [], "systemd does not run on this host, so no unit can fail")
+
+
+def judge_failed(spec, failed, well="no failed units"):
+    """The Finding on the names of the units that have failed."""
+    thresholds, count = (spec["warn"], spec["crit"]), len(failed)
+    names = ", ".join(failed[:5]) + (" and %d more" % (count - 5) if count > 5 else "")
+    words = "%d failed unit%s: %s" % (count, "s" * (count > 1), names) if failed else well
+    data = perf("amiss", count, "", thresholds, (0,))
+    details = {"failed": failed[:MOST_IN_DETAILS]} if failed else None
+    return finding(judge(count, *thresholds), words, count, "", data, details)
 
 
 def run(spec, context):

@@ -49,7 +49,7 @@ CASES = [
         "downloaded packages hold 2.0 GiB", "apt -a clean=true",
     ),
     (
-        "unit_failed", result("systemd", "CRITICAL", "1 failed unit: shop-import.service"),
+        "unit_failed", result("systemd", "CRITICAL", "1 failed unit", details={"failed": ["shop-import.service"]}),
         "shop-import.service has failed", "systemd_service -a 'name=shop-import.service state=restarted'",
     ),
     (

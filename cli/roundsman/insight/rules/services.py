@@ -10,7 +10,6 @@ from functools import partial
 from roundsman.insight.advice import Advice, Ansible, HostEvidence, Urgency, is_amiss, is_plain, items
 from roundsman.times import span
 
-_UNIT = re.compile(r"[A-Za-z0-9@._:-]+\.(?:service|socket|timer|mount|path|target)(?![\w.\\-])")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 # As checks write where they look: a URL, `host:port`, `host:port (server name)`.
 _ADDRESS = re.compile(rf"(?:https://)?({_NAME})(?::(\d+))?(?:/.*| \(({_NAME})\))?")
@@ -28,7 +27,9 @@ def unit_failed(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
         if not is_amiss(result):
             continue
         unit, message = result.get("target") or "", result["message"]
-        failed = [unit] if unit and f"{unit} is failed" in message else [] if unit else _UNIT.findall(message)
+        failed = [unit] if f"{unit} is failed" in message else []
+        if not unit:
+            failed = (result.get("details") or {}).get("failed") or []
         for name in filter(is_plain, failed):
             command = Ansible("systemd_service", f"name={name} state=restarted")
             yield Advice(host.host, Urgency.NOW, name, partial(_is, name, "has failed"), command, message)
