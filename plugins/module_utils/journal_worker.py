@@ -16,8 +16,7 @@ FIELDS = "MESSAGE,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER"
 def command(request):
     """journalctl, newest first: what is old ends the reading, however many gigabytes lie behind it."""
     argv = ["journalctl", "--no-pager", "--reverse", "--output=json", "--output-fields=" + FIELDS]
-    argv += ["--priority=" + request["priority"]] if request["priority"] else []
-    return argv + ["--unit=" + unit for unit in request["units"]]
+    return [*argv, "--priority=" + request["priority"]] + ["--unit=" + unit for unit in request["units"]]
 
 
 def position(entry):

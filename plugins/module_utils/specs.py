@@ -65,6 +65,7 @@ COMMON = {
 # Names of the alerts about a host itself, its runs, backups and verifications, with which no check may be confused.
 RESERVED = ("reachable", "run", "health", "backup", "verify")
 LONGEST_ID = 200
+MAY_BE_NULL = ("threshold", "list")  # no threshold, nothing; of any other key null is the default
 
 Spec = collections.namedtuple("Spec", "id type target limit_s family keys")
 
@@ -120,7 +121,7 @@ def identity_of(check):
     values, _faults = read_keys(check, dict(COMMON, **family.keys), family.name)
     try:
         return _identity(values, family)[0]
-    except KeyError:  # a key with a fault has no value
+    except (LookupError, TypeError, ValueError):  # a key has a fault, or does not go together with another
         return None
 
 
@@ -144,8 +145,11 @@ def read_keys(check, keys, type_name, where=None):
             faults.append("%s is missing: %s" % (name, each.help))
             continue
         settled = _settle(each, check, keys)
+        raw = check.get(name)
+        if raw is None and not (name in check and each.type in MAY_BE_NULL):
+            raw = settled.default
         try:
-            values[name] = value_of(check.get(name, settled.default), settled)
+            values[name] = value_of(raw, settled)
         except BadValueError as error:
             faults.append("%s%s: %s" % (name, places.get(name, ""), error))
     return values, faults

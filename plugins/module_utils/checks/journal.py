@@ -68,7 +68,7 @@ def judge_sums(spec, sums, seconds, first):
     status = judge(rate, *thresholds)
     units = " of %s" % ", ".join(spec["units"]) if spec["units"] else ""
     matching = " that match %s" % spec["match"] if spec["match"] else ""
-    kind = " (%s and worse)" % spec["priority"] if spec["priority"] else ""
+    kind = " (%s and worse)" % spec["priority"]
     words = "%d journal entr%s%s%s%s" % (found, "y" if found == 1 else "ies", units, kind, matching)
     words = ["%s in %s, %.3g/min%s" % (words, span(seconds), rate * 60, limits(status, *thresholds))]
     if sums["ended"] == "early":

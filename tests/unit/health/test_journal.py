@@ -153,4 +153,4 @@ def test_the_command():
     assert journal_worker.command({"priority": "err", "units": ["a", "b*"]})[-3:] == [
         "--priority=err", "--unit=a", "--unit=b*",
     ]  # fmt: skip
-    assert journal_worker.command({"priority": None, "units": []})[-1].startswith("--output-fields=")
+    assert journal_worker.command({"priority": "err", "units": []})[-2].startswith("--output-fields=")

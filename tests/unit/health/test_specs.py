@@ -1,6 +1,12 @@
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import prepare
-from ansible_collections.roundsman.fleet.plugins.module_utils.specs import FAMILIES, family_of, read
+from ansible_collections.roundsman.fleet.plugins.module_utils.specs import (
+    COMMON,
+    FAMILIES,
+    family_of,
+    identity_of,
+    read,
+)
 
 KEYS = (
     "attempts, crit, exclude, free_crit, free_warn, from, id, inodes_crit, inodes_warn, mounted, network, optional, "
@@ -118,20 +124,45 @@ def test_the_time_limit_has_to_make_sense(limit_s):
     assert "timeout_s" in faults[0]
 
 
+NEEDED = {
+    "access_log": {"path": "/var/log/nginx/access.log"},
+    "certificate": {"port": 443},
+    "http": {"url": "http://shop/"},
+    "listen": {"ports": [22]},
+    "logfile": {"path": "/var/log/app.log", "regex": "ERROR"},
+    "plugin": {"command": "check_load"},
+    "processes": {"crit": "1:"},
+    "prometheus": {"url": "http://shop/metrics", "metric": "jobs"},
+    "spool": {"path": "/srv/spool"},
+    "tcp": {"port": 22},
+    "throughput": {"source": "redis"},
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_null_is_the_default_of_any_key_that_is_no_threshold_or_list(name):
+    known = dict(COMMON, **family_of(name).keys)
+    check = {"type": name, **NEEDED.get(name, {})}
+    (spec,) = specs_of(check)
+    for each in set(known) - set(check):
+        if known[each].type not in ("threshold", "list"):
+            (nulled,) = specs_of({**check, each: None})
+            assert (nulled.id, nulled.keys[each]) == (spec.id, spec.keys[each])
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"type": "certificate"}, {"type": "plugin", "command": []}, {"type": "http", "url": "http://[::1"},
+        {"type": "rabbitmq", "url": "http://[::1"},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_looked_at_has_no_id_and_a_fault(check):
+    assert identity_of(check) is None
+    assert len(faults_of(check)) == 1
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_defaults_of_every_family_are_themselves_valid(name):
-    needed = {
-        "access_log": {"path": "/var/log/nginx/access.log"},
-        "certificate": {"port": 443},
-        "http": {"url": "http://shop/"},
-        "listen": {"ports": [22]},
-        "logfile": {"path": "/var/log/app.log", "regex": "ERROR"},
-        "plugin": {"command": "check_load"},
-        "processes": {"crit": "1:"},
-        "prometheus": {"url": "http://shop/metrics", "metric": "jobs"},
-        "spool": {"path": "/srv/spool"},
-        "tcp": {"port": 22},
-        "throughput": {"source": "redis"},
-    }
-    (spec,) = specs_of(dict(needed.get(name, {}), type=name))
+    (spec,) = specs_of(dict(NEEDED.get(name, {}), type=name))
     assert set(family_of(name).keys) <= set(spec.keys)
