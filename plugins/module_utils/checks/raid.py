@@ -29,6 +29,8 @@ MDSTAT = "/proc/mdstat"
 HEAD = re.compile(r"(md\S*) : (\S+)(.*)")
 MEMBERS = re.compile(r"\[(\d+)/(\d+)\] \[[U_]+\]")
 PROGRESS = re.compile(r"(resync|recovery|reshape|check|repair)\s*=\s*([\d.]+%|DELAYED|PENDING|REMOTE)")
+# Disks that the firmware groups (Intel's, DDF): md calls them inactive, what is on them are arrays of their own.
+CONTAINER = re.compile(r"super external:(?!/)")
 FINISH = re.compile(r"finish=([\d.]+)min")
 
 # `work` is what md does with it at the moment (None, recovery, resync, check, …), `progress` how far that is.
@@ -42,7 +44,9 @@ def parse(text):
     for line in text.splitlines():
         head, members = HEAD.match(line), MEMBERS.search(line)
         work, finish = PROGRESS.search(line), FINISH.search(line)
-        if head:
+        if CONTAINER.search(line) and arrays:
+            del arrays[-1]
+        elif head:
             state = "broken" if " broken" in head.group(3) else head.group(2)
             arrays.append(Array(head.group(1), state, 0, re.findall(r"(\S+)\[\d+\]\S*\(F\)", line), None, None, None))
         elif arrays and members:

@@ -174,6 +174,16 @@ md0 : active raid1 sdc1[2] sdb1[1] sda1[0](F)
 
 unused devices: <none>
 """
+OF_FIRMWARE = """\
+Personalities : [raid1]
+md126 : active raid1 sda[1] sdb[0]
+      488383488 blocks super external:/md127/0 [2/2] [UU]
+
+md127 : inactive sdb[1](S) sda[0](S)
+      6306 blocks super external:imsm
+
+unused devices: <none>
+"""
 
 
 @pytest.mark.parametrize(
@@ -187,6 +197,7 @@ unused devices: <none>
         (WAITING, {}, "CRITICAL", "md127 lacks 1 of its members (crit 0), recovery DELAYED", 1),
         (INACTIVE, {}, "CRITICAL", "md10 is inactive", 0),
         (SPARE_TOOK_OVER, {}, "WARNING", "md0 has thrown out sda1", 0),
+        (OF_FIRMWARE, {}, "OK", "md126 is complete", 0),
         (DEGRADED, {"crit": "2", "warn": "0"}, "WARNING", None, 2),
     ],
 )
