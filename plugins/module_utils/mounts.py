@@ -34,7 +34,8 @@ def read_mounts():
 def parse_mounts(text):
     """Mounts of /proc/self/mountinfo (proc_pid_mountinfo(5)), the last one at each path."""
     mounts = {}
-    for line in text.splitlines():
+    # Paths may hold what Python takes for the end of a line; the kernel escapes only blanks and newlines.
+    for line in text.rstrip("\n").split("\n"):
         head, _dash, tail = line.partition(" - ")
         fields, (kind, _source, super_options) = head.split(" "), tail.split(" ", 2)
         path = _unescaped(fields[4])

@@ -49,6 +49,10 @@ def test_a_containers_root_is_a_real_mount():
     assert real_mounts(of_interest(root)) == ["/"]
 
 
+def test_a_strange_path_is_one_mount():
+    assert [one.path for one in parse_mounts("1 0 0:50 / /mnt/a\x0cb\u2028 rw - fuse x rw\n")] == ["/mnt/a\x0cb\u2028"]
+
+
 @pytest.mark.parametrize(
     ("path", "mount"),
     [("/var/log", "/"), ("/srv/bind/a", "/srv/bind"), ("/srv/bindings", "/"), ("/run", "/run"), ("/", "/")],
