@@ -11,11 +11,14 @@ import time
 from ..family import GRADES, family, finding, grade, judge, limits, perf, span, threshold, worst
 
 FLAG = "/run/reboot-required"  # written by update-notifier, unattended-upgrades and needrestart
+KERNEL = re.compile(r"vmlinuz-\d+\.")  # and not vmlinuz-0-rescue-...
+OF_RED_HAT = re.compile(r"\.(?:el|fc)\d.*")  # its release, and the architecture
+NUMBERS = r"[\d._-]"
 
 
 def kernel_order(release):
-    """Sorts kernel releases: 6.1.0-9-amd64 before 6.1.0-10-amd64."""
-    return [int(part) for part in re.findall(r"\d+", release)]
+    """Sorts kernel releases: 6.1.0-9-amd64 before 6.1.0-10-amd64, 4.18.0-80.el8 before 4.18.0-80.1.2.el8_0."""
+    return [int(part) for part in re.findall(r"\d+", OF_RED_HAT.sub("", release))]
 
 
 def newer_kernel(running, installed):
@@ -25,15 +28,15 @@ def newer_kernel(running, installed):
     """
     if running not in installed:
         return None
-    flavour = re.sub(r"[\d.-]", "", running)
-    newest = max((one for one in installed if re.sub(r"[\d.-]", "", one) == flavour), key=kernel_order)
+    flavour = re.sub(NUMBERS, "", running)
+    newest = max((one for one in installed if re.sub(NUMBERS, "", one) == flavour), key=kernel_order)
     return newest if kernel_order(newest) > kernel_order(running) else None
 
 
 def installed_kernels(boot="/boot"):
     """Releases of the kernels that lie in `boot`."""
     try:
-        return [name[len("vmlinuz-") :] for name in os.listdir(boot) if name.startswith("vmlinuz-")]
+        return [name[len("vmlinuz-") :] for name in os.listdir(boot) if KERNEL.match(name)]
     except OSError:
         return []
 

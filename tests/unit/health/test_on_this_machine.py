@@ -127,12 +127,23 @@ def test_a_reboot_is_required_after_updates_or_with_a_newer_kernel(tmp_path):
         ("6.1.0-10-amd64", ["6.1.0-9-amd64", "6.1.0-10-amd64"], None),
         ("6.1.0-9-amd64", ["6.1.0-9-amd64", "6.1.0-10-cloud-amd64"], None),
         ("5.14.0-70.el9.x86_64", ["5.14.0-70.el9.x86_64", "5.14.0-362.el9.x86_64"], "5.14.0-362.el9.x86_64"),
+        (
+            "4.18.0-80.el8.x86_64",
+            ["4.18.0-80.el8.x86_64", "4.18.0-80.1.2.el8_0.x86_64", "4.18.0-80.1.2.el8_0.x86_64+debug"],
+            "4.18.0-80.1.2.el8_0.x86_64",
+        ),
         ("6.18.0", ["6.1.0-9-amd64"], None),
         ("6.18.0", [], None),
     ],
 )
 def test_a_newer_kernel_of_the_same_flavour(running, installed, newer):
     assert uptime.newer_kernel(running, installed) == newer
+
+
+def test_a_rescue_image_is_no_installed_kernel(tmp_path):
+    for name in ("vmlinuz-0-rescue-ffee", "vmlinuz-5.14.0-70.el9.x86_64", "vmlinuz.old", "config-6.1.0-9-amd64"):
+        (tmp_path / name).touch()
+    assert uptime.installed_kernels(str(tmp_path)) == ["5.14.0-70.el9.x86_64"]
 
 
 LISTING = "nginx.service loaded failed failed A web server\nfoo@1.service not-found failed failed foo@1.service\n"
