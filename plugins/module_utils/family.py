@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import math
 import os
 import pwd
 import subprocess
+import threading
 
 from .thresholds import number
 
@@ -17,6 +20,7 @@ BY_SEVERITY = (OK, WARNING, UNKNOWN, CRITICAL)
 GRADES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
 
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+MOST_SAID_BYTES = 64 * 1024 * 1024  # by one command
 
 Key = collections.namedtuple("Key", "type default help required dimension floor choices")
 # Dimension and defaults of a threshold that depend on the value of another key: dimensions and defaults by that value.
@@ -84,10 +88,35 @@ class Context:
         except OSError as error:
             raise CannotLookError("%s cannot be run: %s" % (argv[0], error.strerror)) from error
         self.processes.append(process)
-        stdout, stderr = process.communicate(None if stdin is None else stdin.encode())
-        if stderr.startswith(b"runuser: failed to execute") and process.returncode:
-            raise NotThereError(stderr.decode("utf-8", "replace").strip(), "install it, or remove the check")
-        return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
+        stdout, stderr = _talk(process, stdin)
+        if len(stdout) > MOST_SAID_BYTES:
+            raise CannotLookError("%s says more than %s" % (argv[0], size(MOST_SAID_BYTES)))
+        words = stderr.decode("utf-8", "replace")
+        if words.startswith("runuser: failed to execute") and process.returncode:
+            if "No such file" in words:
+                raise NotThereError(words.strip(), "install it, or remove the check")
+            raise CannotLookError(words.strip(), "let %s run it, or correct the check's user" % user)
+        return process.returncode, stdout.decode("utf-8", "replace"), words
+
+
+def _talk(process, text):
+    """(stdout, stderr) of a process that is told `text`; who says too much gets SIGPIPE, before it fills the memory."""
+    said = {}
+
+    def hear(stream):
+        with stream:
+            said[stream] = stream.read(MOST_SAID_BYTES + 1)
+
+    ears = [threading.Thread(target=hear, args=(stream,), daemon=True) for stream in (process.stdout, process.stderr)]
+    for ear in ears:
+        ear.start()
+    if text is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin:  # it may end without hearing us out
+            process.stdin.write(text.encode())
+    for ear in ears:
+        ear.join()
+    process.wait()
+    return said[process.stdout], said[process.stderr]
 
 
 def _as_user(argv, user):
@@ -168,7 +197,9 @@ def limits(status, warn, crit):
 
 def perf(label, value, unit="", thresholds=(None, None), bounds=()):
     """One item of performance data: 'label'=value[UOM];warn;crit;min;max (Monitoring Plugins guidelines)."""
-    fields = [number(value) + unit] + ["" if limit is None else limit.perfdata() for limit in thresholds]
+    # A server may count infinitely many; the guidelines call that undetermined.
+    shown = number(value) + unit if math.isfinite(value) else "U"
+    fields = [shown] + ["" if limit is None else limit.perfdata() for limit in thresholds]
     fields += [number(bound) for bound in bounds]
     return "'%s'=%s" % (label.replace("'", "").replace("=", "_"), ";".join(fields).rstrip(";"))
 

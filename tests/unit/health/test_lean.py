@@ -52,16 +52,16 @@ def test_the_script_runs_under_every_supported_python(python):
 
 
 # Runs parcels, whose lengths are its arguments, each in a bare process; to fork saves loading the standard library.
-EACH_ALONE = """
+EACH_ALONE = f"""
 import http.client, importlib, io, os, queue, ssl, subprocess, sys, threading, zipfile, zlib
 parcels = [sys.stdin.buffer.read(int(length)) for length in sys.argv[1:]]
 for parcel in parcels:
     pid = os.fork()
     if not pid:
         sys.stdin = io.TextIOWrapper(io.BytesIO(parcel))
-        exec({!r})
+        exec({parcel.FIRST_STEP!r})
     os.waitpid(pid, 0)
-""".format(parcel.FIRST_STEP)
+"""
 
 
 @pytest.mark.parametrize("python", dict.fromkeys((NEW_ENOUGH[0], NEW_ENOUGH[-1])), ids=str)

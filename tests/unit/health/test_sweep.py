@@ -4,7 +4,15 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.roundsman.fleet.plugins.module_utils.family import CannotLookError, finding, worst
+from ansible_collections.roundsman.fleet.plugins.module_utils import family
+from ansible_collections.roundsman.fleet.plugins.module_utils.family import (
+    CannotLookError,
+    Context,
+    NotThereError,
+    finding,
+    perf,
+    worst,
+)
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import run_all
 
 from .builders import invented
@@ -81,6 +89,38 @@ def test_a_command_that_a_late_check_runs_is_ended_with_its_children():
     assert [state for state in group.stdout.split() if not state.startswith("Z")] == []
 
 
+def test_a_command_that_says_too_much_is_ended_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(family, "MOST_SAID_BYTES", 100000)
+    contexts = [Context(10), Context(10)]
+    with pytest.raises(CannotLookError, match="yes says more than 97"):
+        contexts[0].run(["yes"])
+    assert contexts[0].processes[0].returncode != 0
+    assert contexts[1].run(["head", "-c", "100000", "/dev/zero"])[1] == "\0" * 100000
+
+
+def test_a_command_may_say_much_before_it_hears_and_end_before_it_has_heard_all():
+    told = "x" * 1000000
+    assert Context(10).run(["sh", "-c", "head -c 1000000 /dev/zero; wc -c"], stdin=told)[1].endswith("\x001000000\n")
+    assert Context(10).run(["true"], stdin=told) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "remedy"),
+    [
+        ("No such file or directory", NotThereError, "install it"),
+        ("Permission denied", CannotLookError, "let daemon run it"),
+    ],
+)
+def test_what_another_user_cannot_execute_is_missing_or_forbidden(tmp_path, monkeypatch, reason, error, remedy):
+    (tmp_path / "runuser").write_text(f"#!/bin/sh\necho 'runuser: failed to execute psql: {reason}' >&2\nexit 1\n")
+    (tmp_path / "runuser").chmod(0o755)
+    monkeypatch.setitem(family.ENVIRONMENT, "PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(family.os, "geteuid", lambda: 0)
+    with pytest.raises(CannotLookError, match=reason) as raised:
+        Context(10).run(["psql"], user="daemon")
+    assert (type(raised.value), remedy in raised.value.remedy) == (error, True)
+
+
 def test_a_check_that_cannot_look_says_what_to_do():
     result = sweep(invented("blind", is_blind))["blind"]
     assert (result["status"], result["message"], result["remedy"]) == ("UNKNOWN", "no eyes", "buy glasses")
@@ -92,6 +132,10 @@ def test_without_psutil_only_the_checks_that_need_it_are_unknown():
     assert results["needy"]["status"] == "UNKNOWN"
     assert "missing: test" in results["needy"]["message"]
     assert "python3-psutil" in results["needy"]["remedy"]
+
+
+def test_a_number_that_is_none_is_undetermined_in_performance_data():
+    assert [perf("a", value, "s") for value in (float("nan"), float("-inf"), 1.5)] == ["'a'=U", "'a'=U", "'a'=1.5s"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
