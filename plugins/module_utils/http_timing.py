@@ -15,7 +15,7 @@ import threading
 import time
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from .redaction import without_obvious
+from .redaction import for_people
 from .x509 import not_after
 
 MOST_REDIRECTS = 5
@@ -56,12 +56,6 @@ class Response(http.client.HTTPResponse):
         self.fp.peek(1)
         self.came = time.monotonic()
         super().begin()
-
-
-def for_people(url):
-    """`url` without user and password, and without what else looks like a secret."""
-    parts = urlsplit(url)
-    return without_obvious(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
 
 
 def origin(url):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 HIDDEN = "***"
 _SHORTEST = 4  # hiding every "1" or "yes" of an environment would make messages unreadable
@@ -50,6 +50,12 @@ def redactor(url, secrets):
 def without_obvious(text):
     """`text` without what looks like a secret: `password=...`, `Bearer ...`, credentials in URLs. No promise."""
     return _OBVIOUS.sub(r"\g<1>" + HIDDEN, without_credentials(text))
+
+
+def for_people(url):
+    """`url` without user and password, and without what else looks like a secret."""
+    parts = urlsplit(url)
+    return without_obvious(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
 
 
 def quoted(text):

@@ -10,16 +10,12 @@ import http.client
 import socket
 import ssl
 import threading
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from .family import CannotLookError, NoAnswerError
+from .redaction import for_people
 
 MOST_BYTES = 32 * 1024 * 1024
-
-
-def without_password(url):
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def url_faults(name, url):
@@ -60,7 +56,7 @@ def get(url, patience_s, user=None, password=None):
         connection.close()
     if late.is_set():
         raise NoAnswerError("no complete answer within %.1f s" % patience_s)
-    shown = without_password(url).partition("?")[0]
+    shown = for_people(url).partition("?")[0]
     if response.status in (401, 403):
         raise CannotLookError(
             "%s refuses with status %d" % (shown, response.status),

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ..family import CRITICAL, CannotLookError, NoAnswerError, family, finding, judge, key, limits, perf, threshold
 from ..rabbitmq_api import queues
+from ..redaction import for_people
 from ..redis_wire import KEYS, RefusedError, address, log_in, refused, trouble
-from ..web import url_faults, without_password
+from ..web import url_faults
 
 # Kombu keeps a list for each priority: the queue's name alone for 0, else with this separator and the priority.
 PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
@@ -37,9 +38,7 @@ def run(spec, context):
         waiting, held = in_redis(spec, patience_s) if spec["broker"] == "redis" else in_rabbitmq(spec, patience_s)
     except RefusedError as error:
         raise refused(spec, error) from error
-    except NoAnswerError as error:
-        return finding(CRITICAL, "%s: %s" % (place(spec), error))
-    except (OSError, ValueError) as error:
+    except (NoAnswerError, OSError, ValueError) as error:
         return finding(CRITICAL, "%s: %s" % (place(spec), trouble(error, patience_s)))
     warn, crit = spec["warn"], spec["crit"]
     status = judge(waiting, warn, crit)
@@ -49,7 +48,7 @@ def run(spec, context):
 
 
 def place(spec):
-    return address(spec) if spec["broker"] == "redis" else without_password(spec["url"])
+    return address(spec) if spec["broker"] == "redis" else for_people(spec["url"])
 
 
 FAMILY = family(

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from ..apart import bad_expressions, run_apart
 from ..family import CRITICAL, OK, CannotLookError, family, finding, judge, key, limits, perf, threshold, worst
-from ..http_timing import PARTS, for_people, refusal, tls_context, visit
+from ..http_timing import PARTS, refusal, tls_context, visit
 from ..json_values import bad_values, judge_json
+from ..redaction import for_people
 from ..regex_worker import answer as search
 
 MOST_SAMPLES = 20

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from ..family import CRITICAL, NoAnswerError, family, finding, judge, key, limits, perf, threshold
 from ..prometheus_text import AGGREGATES, value
-from ..web import get, url_faults, without_password
+from ..redaction import for_people
+from ..web import get, url_faults
 
 
 def run(spec, context):
     try:
         body = get(spec["url"], context.limit_s * 0.9, spec["username"], spec["password"])
     except NoAnswerError as error:
-        return finding(CRITICAL, "%s: %s" % (without_password(spec["url"]), error))
+        return finding(CRITICAL, "%s: %s" % (for_people(spec["url"]), error))
     number, samples = value(body, spec["metric"], spec["labels"] or {}, spec["aggregate"])
     warn, crit = spec["warn"], spec["crit"]
     status = judge(number, warn, crit)
@@ -37,7 +38,7 @@ FAMILY = family(
         "crit": threshold("count", "the value"),
     },
     run,
-    target=lambda spec: "%s %s" % (without_password(spec["url"]), spec["metric"]),
+    target=lambda spec: "%s %s" % (for_people(spec["url"]), spec["metric"]),
     judge_spec=lambda spec: url_faults("url", spec["url"]),
     anywhere=True,
 )

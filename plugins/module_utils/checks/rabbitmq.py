@@ -20,7 +20,8 @@ from ..family import (
     worst,
 )
 from ..rabbitmq_api import KEYS, alarms, queues
-from ..web import url_faults, without_password
+from ..redaction import for_people
+from ..web import url_faults
 
 
 def judge_queues(spec, found, alarmed):
@@ -51,14 +52,14 @@ def run(spec, context):
         alarmed = alarms(spec, patience_s)
         found = queues(spec, spec["vhost"], spec["queue"], max(0.1, patience_s - (time.monotonic() - started)))
     except NoAnswerError as error:
-        return finding(CRITICAL, "%s: %s" % (without_password(spec["url"]), error))
+        return finding(CRITICAL, "%s: %s" % (for_people(spec["url"]), error))
     if not found and spec["queue"] != "*":
         raise CannotLookError('no queue matches "%s"' % spec["queue"], "correct queue or vhost, or declare the queue")
     return judge_queues(spec, found, alarmed)
 
 
 def target(spec):
-    return " ".join(part for part in (without_password(spec["url"]), spec["vhost"], spec["queue"]) if part)
+    return " ".join(part for part in (for_people(spec["url"]), spec["vhost"], spec["queue"]) if part)
 
 
 FAMILY = family(

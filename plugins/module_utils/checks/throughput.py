@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import re
 import time
 
@@ -24,9 +25,10 @@ from ..family import (
     threshold,
 )
 from ..prometheus_text import value, values
+from ..redaction import for_people
 from ..redis_wire import KEYS, RefusedError, log_in, refused, trouble
 from ..thresholds import number
-from ..web import get, url_faults, without_password
+from ..web import get, url_faults
 from .postgresql import ask
 
 # `run` tells one life of a counter from the next, where its source says so; `at` is in s of the clock since boot.
@@ -75,9 +77,12 @@ def network(spec, _context, _patience_s):
 def file(spec, _context, _patience_s):
     text = "".join(_lines(spec["path"], 1)).strip()
     try:
-        return float(text), ""
+        found = float(text)
     except ValueError:
-        raise CannotLookError('%s holds no number but "%s"' % (spec["path"], text[:100]), "correct path") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise CannotLookError('%s holds no number but "%s"' % (spec["path"], text[:100]), "correct path")
+    return found, ""
 
 
 def _lines(path, most=10000):
@@ -101,7 +106,7 @@ def nginx(spec, _context, patience_s):
     text = get(spec["url"], patience_s, spec["username"], spec["password"]).decode("utf-8", "replace")
     match = re.search(r"accepts handled requests\s+\d+ \d+ (\d+)", text)
     if not match:
-        raise CannotLookError("%s is not nginx's stub_status" % without_password(spec["url"]), "correct the url")
+        raise CannotLookError("%s is not nginx's stub_status" % for_people(spec["url"]), "correct the url")
     return int(match.group(1)), ""
 
 
@@ -175,7 +180,7 @@ def run(spec, context):
 
 
 def target(spec):
-    place = spec["url"] and without_password(spec["url"])
+    place = spec["url"] and for_people(spec["url"])
     return " ".join(str(part) for part in (spec["source"], spec["name"], spec["path"], place, spec["port"]) if part)
 
 

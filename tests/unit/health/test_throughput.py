@@ -1,5 +1,7 @@
 """Rates from two readings of a counter, and metrics of Prometheus endpoints."""
 
+import json
+
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.checks.throughput import Reading, rate, remembered
 from ansible_collections.roundsman.fleet.plugins.module_utils.family import NotThereError
@@ -121,3 +123,18 @@ def test_an_endpoint_that_is_no_metrics_page_or_broken():
         broken = result_of({"type": "prometheus", "url": f"{url}/broken", "metric": "jobs"})
     assert (page["status"], page["message"]) == ("UNKNOWN", "there is no sample of jobs")
     assert (broken["status"], broken["message"]) == ("CRITICAL", f"{url}/broken: status 503")
+
+
+@pytest.mark.parametrize(
+    "check", [{"type": "prometheus", "metric": "jobs"}, {"type": "throughput", "source": "nginx"}], ids=str
+)
+def test_secrets_in_a_url_are_in_no_result(check):
+    result = result_of(dict(check, url="http://u:hunter2@127.0.0.1:1/metrics?token=hunter2"))
+    assert result["status"] == "CRITICAL"
+    assert "hunter2" not in json.dumps(result)
+
+
+def test_a_file_that_holds_no_finite_number_is_unknown(tmp_path):
+    (tmp_path / "count").write_text("nan")
+    result = result_of({"type": "throughput", "source": "file", "path": str(tmp_path / "count")})
+    assert (result["status"], "holds no number" in result["message"]) == ("UNKNOWN", True)
