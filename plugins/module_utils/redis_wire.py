@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 import time
 
-from .family import CannotLookError, key
+from .family import CannotLookError, NoAnswerError, key
 
 LONGEST_ANSWER = 16 * 1024 * 1024
 # Errors about the server's own state (loading its data, without its primary, ...) and not about what we asked.
@@ -27,7 +27,9 @@ class RefusedError(Exception):
 
 
 class Redis:
-    """A connection. Every method may raise OSError, socket.timeout at the time limit, RefusedError or ValueError."""
+    """A connection. Every method may raise OSError, socket.timeout at the time limit, ValueError or RefusedError, and
+    NoAnswerError when the server is there but unwell.
+    """
 
     def __init__(self, address, patience_s):
         """`address`: the path of a unix socket, or (host, port)."""
@@ -62,7 +64,7 @@ class Redis:
         if kind == b"+":
             return rest
         if kind == b"-":
-            raise RefusedError(rest)
+            raise (NoAnswerError if rest.split(" ")[0] in UNWELL else RefusedError)(rest)
         if kind not in (b":", b"$", b"*"):
             raise ValueError("what answers is not Redis")
         number = int(rest)
@@ -121,8 +123,6 @@ def log_in(spec, patience_s):
         server.ask("PING")
     except RefusedError as error:
         server.close()
-        if str(error).split(" ")[0] in UNWELL:
-            raise
         raise refused(spec, error) from error
     except BaseException:
         server.close()

@@ -9,6 +9,7 @@ from ..family import (
     OK,
     WARNING,
     CannotLookError,
+    NoAnswerError,
     family,
     finding,
     judge,
@@ -19,7 +20,7 @@ from ..family import (
     threshold,
     worst,
 )
-from ..redis_wire import KEYS, UNWELL, RefusedError, address, log_in, refused, trouble
+from ..redis_wire import KEYS, RefusedError, address, log_in, refused, trouble
 
 
 def target(spec):
@@ -84,7 +85,9 @@ def memory(spec, info):
         return OK, "%s used, no maxmemory" % size(used)
     share = 100.0 * used / most
     warn, crit = spec["memory_warn"], spec["memory_crit"]
-    status = judge(share, warn, crit)
+    # A cache that makes room by evicting any key is full for good, and well.
+    evicts = info.get("maxmemory_policy", "").startswith("allkeys-")
+    status = OK if evicts else judge(share, warn, crit)
     return status, "%.0f%% of maxmemory %s used%s" % (share, size(most), limits(status, warn, crit))
 
 
@@ -122,10 +125,8 @@ def run(spec, context):
         context.leave({"run_id": info.get("run_id"), "rejected": whole(info, "rejected_connections")})
         return judge_server(spec, info, context.bookmark)
     except RefusedError as error:
-        if str(error).split(" ")[0] not in UNWELL:
-            raise refused(spec, error) from error
-        return finding(CRITICAL, "%s: %s" % (address(spec), error))
-    except (OSError, ValueError) as error:
+        raise refused(spec, error) from error
+    except (NoAnswerError, OSError, ValueError) as error:
         return finding(CRITICAL, "%s: %s" % (address(spec), trouble(error, patience_s)))
     finally:
         if server is not None:

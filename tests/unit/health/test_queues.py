@@ -40,6 +40,8 @@ def test_redis_is_judged_by_memory_replication_and_what_it_rejected_since():
     keys = keys_of({"type": "redis", "memory_crit": "99%", "replicas": 1})
 
     assert redis.judge_server(keys, dict(INFO, connected_slaves="1"), None).status == "WARNING"
+    cache = dict(INFO, connected_slaves="1", maxmemory_policy="allkeys-lru")
+    assert redis.judge_server(keys, cache, None).status == "OK"
     alone = redis.judge_server(keys, INFO, None)
     assert (alone.status, "0 of 1 replicas connected" in alone.message) == ("CRITICAL", True)
     orphan = dict(INFO, role="slave", master_link_status="down", master_host="db1", used_memory="1")
@@ -78,6 +80,13 @@ def test_redis_that_does_not_answer_well(behave, status, words):
     with listener(behave) as port:
         result = result_of({"type": "redis", "host": "127.0.0.1", "port": port}, limit_s=0.5 / 0.9)
     assert (result["status"], words in result["message"]) == (status, True), result
+
+
+@pytest.mark.parametrize("check", [{"type": "celery"}, {"type": "throughput", "source": "redis"}], ids=str)
+def test_a_redis_that_loads_its_data_is_critical_whoever_asks(check):
+    with listener(answers(b"-LOADING Redis is loading the dataset in memory\r\n")) as port:
+        result = result_of(dict(check, host="127.0.0.1", port=port))
+    assert (result["status"], "LOADING" in result["message"]) == ("CRITICAL", True), result
 
 
 def test_a_redis_group_without_a_known_lag_says_so():
