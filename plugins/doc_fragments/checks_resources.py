@@ -33,7 +33,7 @@ notes:
   - "C(memory), memory in use as far as it is not available: C(warn) (default C(90%)), C(crit) (default C(95%))."
   - "C(network), errors and drops of interfaces, since the last recorded round or over a sample: C(interface), look
     only at this one, which has to be up, C(exclude), patterns of interfaces to leave out (default C(lo, veth*,
-    docker*, br-*, virbr*, vnet*, cali*, cni*, flannel*, tun*, tap*, ifb*)), C(warn) (default C(1/min)) and C(crit)
+    docker*, br-*, virbr*, vnet*, cali*, cni*, flannel*, tun*, tap*, ifb*, wg*)), C(warn) (default C(1/min)) and C(crit)
     for errors, C(drops_warn) (default C(10/s)) and C(drops_crit) for packets dropped, C(sample), how long to
     measure where no earlier round is known (default C(500ms))."
   - "C(pressure), share of time in which work stood still for want of something: C(seconds), over how many, one of

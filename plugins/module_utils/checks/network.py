@@ -31,6 +31,7 @@ from ..family import (
 
 # Made by software for containers, virtual machines and tunnels: what they drop is seldom a fault.
 VIRTUAL = ("lo", "veth*", "docker*", "br-*", "virbr*", "vnet*", "cali*", "cni*", "flannel*", "tun*", "tap*", "ifb*")
+VIRTUAL += ("wg*",)  # each packet for a peer that is away is an error
 SIOCGIFFLAGS, IFF_UP, IFF_RUNNING = 0x8913, 0x1, 0x40  # netdevice(7)
 
 Verdict = collections.namedtuple("Verdict", "status words perfdata rate")
