@@ -175,6 +175,12 @@ def judge(value, warn, crit):
     return OK
 
 
+def judge_share(percent, count, warn, crit):
+    """As `judge`, by thresholds each of which may be a share or a number of bytes."""
+    values = [percent if limit and limit.unit == "%" else count for limit in (warn, crit)]
+    return worst([judge(values[0], warn, None), judge(values[1], None, crit)])
+
+
 def worst(statuses):
     """The worst status by CRITICAL > UNKNOWN > WARNING > OK; OK for none."""
     return max(statuses, key=BY_SEVERITY.index, default=OK)

@@ -17,11 +17,11 @@ from ..family import (
     GRADES,
     OK,
     UNKNOWN,
-    WARNING,
     CannotLookError,
     family,
     finding,
     grade,
+    judge_share,
     key,
     limits,
     perf,
@@ -75,15 +75,6 @@ def ask(paths, patience_s):
     return found
 
 
-def status_of(warn, crit, percent, count):
-    """The status of a measurement that thresholds may judge as a share or as bytes."""
-
-    def broken(limit):
-        return limit is not None and limit.violated(percent if limit.unit == "%" else count)
-
-    return CRITICAL if broken(crit) else WARNING if broken(warn) else OK
-
-
 def verdict(path, usage, spec):
     """The Verdict on one filesystem: space always has its words, inodes and free space when they are amiss."""
     grades, words = [], []
@@ -93,7 +84,7 @@ def verdict(path, usage, spec):
         ("inodes_", "of inodes used", usage.inodes_percent or 0, None),
     ):
         warn, crit = spec[prefix + "warn"], spec[prefix + "crit"]
-        grades.append(status_of(warn, crit, percent, count))
+        grades.append(judge_share(percent, count, warn, crit))
         if grades[-1] != OK or not prefix:
             words.append("%.0f%% %s%s" % (percent, label, limits(grades[-1], warn, crit)))
     return Verdict(path, worst(grades), "%s %s, %s free" % (path, ", ".join(words), size(usage.free)), usage)

@@ -8,13 +8,11 @@ import time
 from fnmatch import fnmatchcase
 
 from ..family import (
-    CRITICAL,
-    OK,
-    WARNING,
     CannotLookError,
     family,
     finding,
     judge,
+    judge_share,
     key,
     limits,
     perf,
@@ -39,14 +37,6 @@ def matches(process, spec):
     return all(fnmatchcase(text or "", spec[word] or "*") for text, word in pairs)
 
 
-def judge_memory(used, total, warn, crit):
-    """The status of `used` bytes by thresholds that are sizes or shares of the host's memory."""
-    for status, limit in ((CRITICAL, crit), (WARNING, warn)):
-        if limit is not None and limit.violated(used if limit.unit == "B" else 100.0 * used / total):
-            return status
-    return OK
-
-
 def judge_found(alive, zombies, spec, total, now):
     """The Finding on the living processes that were found; `total` is the host's memory, `now` since the epoch."""
     count, thresholds = len(alive), {word: (spec[word + "warn"], spec[word + "crit"]) for word in THRESHOLDS}
@@ -57,7 +47,7 @@ def judge_found(alive, zombies, spec, total, now):
     if zombies:
         words.append("and %d zombies" % zombies)
     used = sum(info["memory_info"].rss for info in alive if info["memory_info"])
-    grades.append(judge_memory(used, total, *thresholds["memory_"]))
+    grades.append(judge_share(100.0 * used / total, used, *thresholds["memory_"]))
     if any(thresholds["memory_"]):
         words.append("%s of memory%s" % (size(used), limits(grades[-1], *thresholds["memory_"])))
     sizes = [limit if limit and limit.unit == "B" else None for limit in thresholds["memory_"]]
