@@ -19,7 +19,7 @@ def window(read, sample_s, context):
 
     A bookmark counts only from this boot and the last day; the clock of the comparison is the one that never steps.
     """
-    boot, at = _boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    boot, at = boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME)
     before = recalled(context.bookmark, boot, at)
     if before is None:
         before = at, read()
@@ -54,6 +54,7 @@ def grown(window):
     return found
 
 
-def _boot_id():
+def boot_id():
+    """What tells one boot of the host from the next."""
     with open(BOOT_ID, encoding="ascii") as file:
         return file.read().strip()

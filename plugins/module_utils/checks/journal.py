@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 
 from ..apart import SHARE_OF_LIMIT, bad_expressions, run_apart
+from ..counters import boot_id
 from ..family import (
     CannotLookError,
     NotThereError,
@@ -28,8 +29,7 @@ SHORTEST_S = 60  # one error between two looks right after each other is no rate
 
 def now():
     """[boot id, seconds since boot, seconds since the epoch]."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read().strip().replace("-", "")
+    boot = boot_id().replace("-", "")  # as journalctl writes it
     return [boot, time.clock_gettime(time.CLOCK_MONOTONIC), time.time()]
 
 

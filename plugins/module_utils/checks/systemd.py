@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from ..counters import boot_id
 from ..family import family, finding, judge, key, limits, perf, threshold, worst
 from ..systemctl import ask, booted, show
 
 MOST_IN_DETAILS = 50
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FINE = ("active", "reloading", "refreshing", "activating")
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID")
 
@@ -61,8 +61,7 @@ def look_at_unit(spec, context):
     states = next(iter(show(context, PROPERTIES, [unit]).values()), {})
     fine, words = describe(unit, states)
     grades, data = [judge(int(not fine), spec["warn"], spec["crit"])], []
-    with open(BOOT_ID, encoding="ascii") as boot:
-        mark = reading(states, boot.read().strip())
+    mark = reading(states, boot_id())
     restarts = restarts_since(context.bookmark, mark) if mark else None
     if mark:
         context.leave(mark)

@@ -9,6 +9,7 @@ import math
 import re
 import time
 
+from ..counters import boot_id
 from ..family import (
     CRITICAL,
     CannotLookError,
@@ -145,9 +146,7 @@ NEEDS = {"disk": ("name",), "network": ("name",), "file": ("path",), "nginx": ("
 
 def read(spec, context, patience_s):
     count, run_id = SOURCES[spec["source"]](spec, context, patience_s)
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as opened:
-        boot = opened.read().strip()
-    return Reading(count, run_id, boot, round(time.clock_gettime(time.CLOCK_BOOTTIME), 3))
+    return Reading(count, run_id, boot_id(), round(time.clock_gettime(time.CLOCK_BOOTTIME), 3))
 
 
 def measure(spec, context):
