@@ -9,6 +9,7 @@ import contextlib
 import math
 import os
 import pwd
+import signal
 import subprocess
 import threading
 
@@ -60,7 +61,7 @@ class Context:
         self.psutil = psutil
         self.bookmark = bookmark
         self.left = None
-        self.processes = []
+        self._processes, self._over = [], False
 
     def leave(self, bookmark):
         self.left = bookmark
@@ -87,7 +88,9 @@ class Context:
             raise NotThereError("%s is not installed" % argv[0], "install it, or remove the check") from error
         except OSError as error:
             raise CannotLookError("%s cannot be run: %s" % (argv[0], error.strerror)) from error
-        self.processes.append(process)
+        self._processes.append(process)
+        if self._over:
+            self.end()
         stdout, stderr = _talk(process, stdin)
         if len(stdout) > MOST_SAID_BYTES:
             raise CannotLookError("%s says more than %s" % (argv[0], size(MOST_SAID_BYTES)))
@@ -97,6 +100,14 @@ class Context:
                 raise NotThereError(words.strip(), "install it, or remove the check")
             raise CannotLookError(words.strip(), "let %s run it, or correct the check's user" % user)
         return process.returncode, stdout.decode("utf-8", "replace"), words
+
+    def end(self):
+        """End the commands that run, and those that a check starts that has not noticed, with their children."""
+        self._over = True
+        for process in self._processes:
+            if process.poll() is None:
+                with contextlib.suppress(OSError):  # it ended by itself meanwhile
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _talk(process, text):

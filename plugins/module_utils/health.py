@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import queue
-import signal
 import threading
 import time
 
@@ -82,7 +79,7 @@ def run_all(specs, psutil, psutil_state, bookmarks=None):
             if bookmark is not None:
                 left[name] = bookmark
     for context in contexts.values():
-        _kill(context)
+        context.end()
     return [results[spec.id] for spec in specs if results[spec.id] is not None], left
 
 
@@ -142,11 +139,3 @@ def clean(text):
     """One line of valid Unicode: what is no character, or ends a line, becomes a space or a question mark."""
     text = " ".join(str(text).split())
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _kill(context):
-    """End the commands that a check left running, with their children."""
-    for process in context.processes:
-        if process.poll() is None:
-            with contextlib.suppress(OSError):  # it ended by itself meanwhile
-                os.killpg(process.pid, signal.SIGKILL)

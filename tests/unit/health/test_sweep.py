@@ -1,4 +1,5 @@
 import json
+import queue
 import shutil
 import subprocess
 import time
@@ -82,11 +83,22 @@ def test_a_command_that_a_late_check_runs_is_ended_with_its_children():
         context.run(["sh", "-c", "sleep 77 & wait"])
 
     sweep(invented("waits", waits, limit_s=0.3))
-    (process,) = seen[0].processes
+    (process,) = seen[0]._processes
     assert process.wait(timeout=5) != 0
     time.sleep(0.1)
     group = subprocess.run(["ps", "-o", "stat=", "-g", str(process.pid)], check=False, capture_output=True, text=True)
     assert [state for state in group.stdout.split() if not state.startswith("Z")] == []
+
+
+def test_a_late_check_starts_no_further_command_that_stays():
+    codes = queue.Queue()
+
+    def goes_on(context):
+        for _command in range(2):
+            codes.put(context.run(["sleep", "77"])[0])
+
+    sweep(invented("goes on", goes_on, limit_s=0.3))
+    assert [codes.get(timeout=5), codes.get(timeout=5)] == [-9, -9]
 
 
 def test_a_command_that_says_too_much_is_ended_before_it_fills_the_memory(monkeypatch):
@@ -94,7 +106,7 @@ def test_a_command_that_says_too_much_is_ended_before_it_fills_the_memory(monkey
     contexts = [Context(10), Context(10)]
     with pytest.raises(CannotLookError, match="yes says more than 97"):
         contexts[0].run(["yes"])
-    assert contexts[0].processes[0].returncode != 0
+    assert contexts[0]._processes[0].returncode != 0
     assert contexts[1].run(["head", "-c", "100000", "/dev/zero"])[1] == "\0" * 100000
 
 
