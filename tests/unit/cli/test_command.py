@@ -166,3 +166,12 @@ def test_a_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
         )
     assert done.returncode == 0, done.stdout
     assert "1 of 1 host OK" in done.stdout
+
+
+def test_a_sweep_recommends_but_in_check_mode(desk: Desk) -> None:
+    desk.variables["roundsman_checks"] = [{"type": "load", "warn": "0.0001", "crit": "2000"}]
+    desk.write_inventory()
+    (busy,) = json.loads(desk.run("health", "--json").stdout)["recommendations"]
+    assert (busy["rule"], busy["hosts"], "ps -eo" in busy["command"]) == ("processors_are_busy", ["here"], True)
+    assert f"   {busy['command']}" in desk.run("health").stdout
+    assert json.loads(desk.run("health", "--check", "--json").stdout)["recommendations"] == []
