@@ -64,6 +64,8 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # Whether a signal asked the last run to stop; it may have come to its end all the same.
+        self.told_to_stop = False
         self.store = Store(settings.store_url)
         self._targets = delivery.targets(settings.alerts.receiver())
         receiver = settings.alerts.receiver()
@@ -111,7 +113,8 @@ class Session:
                     execution.cancel()
                     execution.wait(CANCEL_S)
                     raise
-            self._conclude(run_id, execution, cancelled=cancelled.is_set())
+            self.told_to_stop = cancelled.is_set()
+            self._conclude(run_id, execution, cancelled=self.told_to_stop)
         self.catch_up()
         if not job.check:
             self.deliver()

@@ -113,6 +113,8 @@ def _look(
             code = _show(report, page, output, clear=interval_s is not None, details=verbose > 0)
             if interval_s is None:
                 return code
+            if session.told_to_stop:
+                return ExitCode.INTERRUPTED
             time.sleep(max(0.0, began + interval_s - time.monotonic()))
 
 
