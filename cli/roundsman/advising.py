@@ -1,4 +1,4 @@
-"""What the store knows of a host, as recommendations see it."""
+"""What the store knows of hosts, as recommendations see it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,79 @@ from .insight.advice import HostEvidence
 from .insight.baseline import baseline, unusual
 from .insight.forecast import Forecast, forecast
 from .insight.freshness import Missing
+from .insight.rules.space import INODES
 from .store import Transaction, history, snapshots
 
 LEARNT_FROM = timedelta(days=42)
+WEEK = timedelta(days=7)
+HOUR = timedelta(hours=1)
 FULL = 100.0
 
 Key = tuple[str, str]  # check, label of performance data
 Result = Mapping[str, Any]
+Points = Sequence[tuple[datetime, float]]
 
 
 def evidence_of(
-    tx: Transaction, host: str, results: Sequence[Result], missing: Sequence[Missing], now: datetime
-) -> HostEvidence:
-    """All that rules want to know about a host whose newest `results` these are."""
-    return HostEvidence(
-        host=host,
-        results=results,
-        forecasts=dict(_forecasts(tx, host, results, now)),
-        unusual=dict(_unusual(tx, host, results, now)),
-        snapshots=snapshots.held(tx, [host]),
-        missing=missing,
-    )
+    tx: Transaction,
+    looked_at: Mapping[str, Sequence[Result]],
+    now: datetime,
+    missing: Mapping[str, Sequence[Missing]] | None = None,
+) -> list[HostEvidence]:
+    """All that rules want to know about hosts whose newest results these are; a few queries for a whole fleet."""
+    hosts = list(looked_at)
+    forecasts = _forecasts(tx, looked_at, now)
+    usual = history.points_of(tx, history.values_of(hosts), _this_hour_of_the_week(now))
+    held: dict[str, list[Mapping[str, Any]]] = {}
+    for snapshot in snapshots.held(tx, hosts):
+        held.setdefault(snapshot["host"], []).append(snapshot)
+    return [
+        HostEvidence(
+            host=host,
+            results=results,
+            forecasts=forecasts.get(host, {}),
+            unusual=dict(_unusual(host, results, usual, now)),
+            snapshots=held.get(host, ()),
+            missing=(missing or {}).get(host, ()),
+        )
+        for host, results in looked_at.items()
+    ]
 
 
-def _forecasts(tx: Transaction, host: str, results: Sequence[Result], now: datetime) -> Iterator[tuple[Key, Forecast]]:
+def _forecasts(
+    tx: Transaction, looked_at: Mapping[str, Sequence[Result]], now: datetime
+) -> dict[str, dict[Key, Forecast]]:
     """Of every mount: the value of a check is that of the fullest, which is not always the same one."""
-    filesystems = {result["id"] for result in results if result["type"] == "filesystem"}
-    for one in history.series(tx, host):
-        if one["check"] in filesystems and one["label"] and one["unit"] == "%":
-            points = history.points(tx, host, one["check"], one["label"], now - LEARNT_FROM, until=now)
-            found = forecast(points, FULL, now)
-            if found is not None:
-                yield (one["check"], one["label"]), found
+    filesystems = {
+        (host, result["id"]) for host, results in looked_at.items() for result in results if _is_filesystem(result)
+    }
+    shares = history.shares_of(list(looked_at), {check for _host, check in filesystems}, but=INODES)
+    found: dict[str, dict[Key, Forecast]] = {}
+    for (host, check, label), points in history.points_of(tx, shares, [(now - LEARNT_FROM, now)]).items():
+        if (host, check) in filesystems and (full := forecast(points, FULL, now)):
+            found.setdefault(host, {})[check, label] = full
+    return found
 
 
-def _unusual(tx: Transaction, host: str, results: Sequence[Result], now: datetime) -> Iterator[tuple[Key, str]]:
+def _is_filesystem(result: Result) -> bool:
+    return bool(result["type"] == "filesystem")
+
+
+def _unusual(
+    host: str, results: Sequence[Result], points: Mapping[history.Measured, Points], now: datetime
+) -> Iterator[tuple[Key, str]]:
     for result in results:
-        usually = baseline(history.points(tx, host, result["id"], "", now - LEARNT_FROM, until=now), UTC)
-        if usually is not None and result["value"] is not None:
-            said = unusual(float(result["value"]), usually.at(now))
-            if said:
-                yield (result["id"], ""), said
+        measured = points.get((host, result["id"], ""))
+        if not measured or result["value"] is None:
+            continue
+        usually = baseline(measured, UTC)
+        said = unusual(float(result["value"]), usually.at(now)) if usually else None
+        if said:
+            yield (result["id"], ""), said
+
+
+def _this_hour_of_the_week(now: datetime) -> list[tuple[datetime, datetime]]:
+    """This hour and the ones beside it in every week that is learnt from: all that its baseline is made of."""
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    begins = [hour - HOUR - WEEK * weeks for weeks in range(LEARNT_FROM // WEEK, -1, -1)]
+    return [(begin, min(begin + 3 * HOUR - timedelta(seconds=1), now)) for begin in begins]

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from .advising import LEARNT_FROM, evidence_of
+from .advising import evidence_of
 from .alerts.model import Status
-from .insight.advice import Invocation
-from .insight.baseline import baseline, unusual
-from .insight.forecast import forecast
-from .insight.freshness import Missing, Seen, missing, patience
+from .insight.advice import HostEvidence, Invocation
+from .insight.freshness import NO_PATIENCE, Missing, missing, patience
 from .insight.recommend import recommend
 from .store import Transaction, checks, history, runs
 from .times import moment, span, stamp
-from .views.report import Problem, Report
+from .views.report import HostReport, Problem, Report
 
 SHOWN = timedelta(days=1)
 PLAIN_ROUNDS = 10
-# Of these the value is a share of what there is: when it is all used is worth knowing.
-FILLS_UP = {"filesystem"}
 
 Points = Sequence[tuple[datetime, float]]
+Newest = tuple[Mapping[str, Any], str]  # result, seen at
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,15 @@ def host_page(
 ) -> HostPage:
     """The page after a sweep (`report`), or from the records alone."""
     swept = next((one for one in report.hosts if one.host == host), None) if report else None
-    known = {row["check"]: (row["result"], row["seen_at"]) for row in checks.current(tx, host)}
-    if swept:
-        known |= {check["id"]: (check, stamp(now)) for check in swept.checks}
-        gone = {name: _not_seen(*known[name], now) for name in known.keys() - {one["id"] for one in swept.checks}}
-    else:
-        gone = _stale(tx, host, known, now)
+    known, gone = _looked_at(tx, host, swept, now)
+    # What is not seen any more is no ground for anything but looking.
+    fresh = [result for name, (result, _) in known.items() if name not in gone]
+    (evidence,) = evidence_of(tx, {host: fresh}, now, {} if swept else {host: list(gone.values())})
+    history_of = history.points_of(tx, history.values_of([host]), [(now - SHOWN, now)])
     lines = [
-        _line(tx, host, {**result, **gone.get(name, {})}, seen_at, now, missing=name in gone)
+        _missing_line(result, seen_at, gone[name], history_of.get((host, name, ""), ()))
+        if name in gone
+        else Line(result, seen_at, False, history_of.get((host, name, ""), ()), list(_words(name, evidence, now)))
         for name, (result, seen_at) in sorted(known.items())
     ]
     problems = [one for one in swept.problems if one.check not in known] if swept else []
@@ -79,47 +77,39 @@ def host_page(
     worst = str(max(statuses, key=lambda status: status.rank, default=Status.UNKNOWN))
     status = swept.status if swept and swept.status == "UNREACHABLE" else worst
     advised = [(one.message, one.next_step) for one in (swept.problems if swept else []) if one.next_step]
-    # What is not seen any more is no ground for anything but looking.
-    fresh = [result for name, (result, _) in sorted(known.items()) if name not in gone]
-    unseen = [] if swept else _missing(tx, host, known, now)
-    found = recommend([evidence_of(tx, host, fresh, unseen, now)], used, now)
-    advised += [(one.text, one.command) for one in found]
-    return HostPage(host, status, stamp(now), problems, lines, [(why, step) for why, step in advised if step])
+    advised += [(one.text, one.command) for one in recommend([evidence], used, now)]
+    return HostPage(host, status, stamp(now), problems, lines, advised)
 
 
-def _stale(
-    tx: Transaction, host: str, known: Mapping[str, tuple[Mapping[str, Any], str]], now: datetime
-) -> dict[str, dict[str, Any]]:
-    return {one.check: _not_seen(*known[one.check], now) for one in _missing(tx, host, known, now)}
+def _looked_at(
+    tx: Transaction, host: str, swept: HostReport | None, now: datetime
+) -> tuple[dict[str, Newest], dict[str, Missing]]:
+    """The newest results of the host's checks, and which of them are too old to go by.
+
+    A sweep of ours asks for all checks that are declared: what it has no answer from is not declared any more, or its
+    service is not there.
+    """
+    if swept and swept.checks:
+        return {check["id"]: (check, stamp(now)) for check in swept.checks}, {}
+    known = {row["check"]: (row["result"], row["seen_at"]) for row in checks.current(tx, host)}
+    patient = NO_PATIENCE if swept else patience([moment(at) for at in runs.sweeps_of(tx, host, PLAIN_ROUNDS)])
+    whole_at, answered = runs.last_whole_sweep(tx, host)
+    known = {name: one for name, one in known.items() if name in answered or one[1] > whole_at}
+    seen = {name: moment(at) for name, (_result, at) in known.items()}
+    return known, {one.check: one for one in missing(seen, now, patient)}
 
 
-def _missing(
-    tx: Transaction, host: str, known: Mapping[str, tuple[Mapping[str, Any], str]], now: datetime
-) -> list[Missing]:
-    usual = patience([moment(at) for at in runs.sweeps_of(tx, host, PLAIN_ROUNDS)])
-    seen = [Seen(host, name, Status(result["status"]), moment(at)) for name, (result, at) in known.items()]
-    return missing(seen, now, usual)
-
-
-def _not_seen(result: Mapping[str, Any], seen_at: str, now: datetime) -> dict[str, Any]:
-    age = span(max(0.0, (now - moment(seen_at)).total_seconds()))
+def _missing_line(result: Mapping[str, Any], seen_at: str, missing: Missing, points: Points) -> Line:
+    age = span(missing.age.total_seconds())
     said = f"not seen since {seen_at[:16].replace('T', ' ')} UTC ({age} ago); was {result['status']}"
-    return {"status": "UNKNOWN", "message": f"{said}: {result['message']}", "value": None}
+    unknown = {"status": "UNKNOWN", "message": f"{said}: {result['message']}", "value": None}
+    return Line({**result, **unknown}, seen_at, True, points, [])
 
 
-def _line(
-    tx: Transaction, host: str, result: Mapping[str, Any], seen_at: str, now: datetime, *, missing: bool
-) -> Line:
-    points = history.points(tx, host, result["id"], "", now - LEARNT_FROM, until=now)
-    words = [] if missing else list(_words(result, points, now))
-    return Line(result, seen_at, missing, [one for one in points if one[0] >= now - SHOWN], words)
-
-
-def _words(result: Mapping[str, Any], points: Points, now: datetime) -> Iterator[str]:
-    if result["type"] in FILLS_UP and result["unit"] == "%" and (full := forecast(points, 100.0, now)):
-        earliest, latest = ((when - now).total_seconds() for when in (full.earliest, full.latest))
-        yield f"full in {span(earliest)} to {span(latest)}, if it goes on like this"
-    if result["value"] is not None and (usually := baseline(points, UTC)):
-        said = unusual(float(result["value"]), usually.at(now))
-        if said:
-            yield f"unusual for this hour: {said}"
+def _words(check: str, evidence: HostEvidence, now: datetime) -> Iterator[str]:
+    for (filesystem, mount), full in sorted(evidence.forecasts.items()):
+        if filesystem == check:
+            earliest, latest = ((when - now).total_seconds() for when in (full.earliest, full.latest))
+            yield f"{mount} full in {span(earliest)} to {span(latest)}, if it goes on like this"
+    if said := evidence.unusual.get((check, "")):
+        yield f"unusual for this hour: {said}"

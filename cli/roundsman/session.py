@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from . import delivery, ledger, times
+from .advising import evidence_of
 from .alerting import Routing
 from .config import Settings
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
+from .insight.recommend import recommend
 from .notify.retry import GIVE_UP_AFTER
 from .page import HostPage, host_page
 from .runner import Execution, Job
@@ -62,6 +64,8 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # Whether a signal asked the last run to stop; it may have come to its end all the same.
+        self.told_to_stop = False
         self.store = Store(settings.store_url)
         self._targets = delivery.targets(settings.alerts.receiver())
         receiver = settings.alerts.receiver()
@@ -109,7 +113,8 @@ class Session:
                     execution.cancel()
                     execution.wait(CANCEL_S)
                     raise
-            self._conclude(run_id, execution, cancelled=cancelled.is_set())
+            self.told_to_stop = cancelled.is_set()
+            self._conclude(run_id, execution, cancelled=self.told_to_stop)
         self.catch_up()
         if not job.check:
             self.deliver()
@@ -123,11 +128,23 @@ class Session:
                 run, runs.entries_of(tx, run_id), alerts.listed(tx), outbox.of_run(tx, run_id), checks.known(tx)
             )
 
+    def advised(self, report: Report, named_inventories: Sequence[str] = ()) -> Report:
+        """The report of a sweep with what to do next about all hosts that answered."""
+        answers = {host.host: host.checks for host in report.hosts if host.checks}
+        if report.run["check_mode"] or not answers:
+            return report
+        now = times.now()
+        with self.store.read() as tx:
+            evidence = evidence_of(tx, answers, now)
+        return replace(report, recommendations=recommend(evidence, self._used(named_inventories), now))
+
     def host_page(self, host: str, report: Report | None, named_inventories: Sequence[str] = ()) -> HostPage:
         """What is known of a host: after the run that `report` is of, or from the records alone."""
-        used = Invocation(named_inventories or self.settings.inventories, named=bool(named_inventories))
         with self.store.read() as tx:
-            return host_page(tx, host, times.now(), report, used)
+            return host_page(tx, host, times.now(), report, self._used(named_inventories))
+
+    def _used(self, named_inventories: Sequence[str]) -> Invocation:
+        return Invocation(named_inventories or self.settings.inventories, named=bool(named_inventories))
 
     def _watch(
         self, run_id: str, execution: Execution, progress: Progress, cancelled: Callable[[], bool]

@@ -108,6 +108,7 @@ def run_playbook(
     """Run one of the collection's playbooks, show what it found, and end with the exit code that says it."""
     with opened(config, delivers=True) as session:
         report = run_once(session, name, inventories, limit, check=check, verbose=verbose, variables=variables)
+        report = session.advised(report, inventories)
         show(report, as_json=as_json, details=verbose > 0)
     sys.exit(report.exit_code)
 

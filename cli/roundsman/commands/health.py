@@ -108,9 +108,13 @@ def _look(
             began = time.monotonic()
             report = None if last else run_once(session, "health", inventories, limit, check=check, verbose=verbose)
             page = session.host_page(host, report, inventories) if host and (last or _has_page(report)) else None
+            if report and not page:
+                report = session.advised(report, inventories)
             code = _show(report, page, output, clear=interval_s is not None, details=verbose > 0)
             if interval_s is None:
                 return code
+            if session.told_to_stop:
+                return ExitCode.INTERRUPTED
             time.sleep(max(0.0, began + interval_s - time.monotonic()))
 
 

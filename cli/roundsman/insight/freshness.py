@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
-
-from roundsman.alerts.model import Status
-from roundsman.times import span
 
 # A check that good sweeps of its host have been without for so long has left the configuration. Not at once: a
 # playbook may look at some checks only, and a check whose service is away for a while must not lose its attempts.
@@ -23,47 +20,25 @@ LEAST_PATIENCE = timedelta(minutes=10)
 # Of rounds that are made by hand nobody knows when the next is due.
 USUAL_PATIENCE = timedelta(days=1)
 RHYTHM = 3
+# The host was asked just now: what it did not answer is missing, however young its last result.
+NO_PATIENCE = timedelta(days=-1)
 
 
 @dataclass(frozen=True)
 class Missing:
     """A check whose newest result is too old to go by: it counts as UNKNOWN."""
 
-    host: str
     check: str
-    seen_at: datetime
     age: timedelta
-    was: Status
-    message: str
 
 
-@dataclass(frozen=True)
-class Seen:
-    """When a check was last looked at, and what was found then."""
-
-    host: str
-    check: str
-    status: Status
-    seen_at: datetime
-
-
-def missing(checks: Iterable[Seen], now: datetime, patience: timedelta) -> list[Missing]:
-    """The checks that nobody has looked at for longer than `patience`, and those that their host's newest sweep was
-    without. A time later than `now` counts as `now`.
+def missing(seen: Mapping[str, datetime], now: datetime, patience: timedelta) -> list[Missing]:
+    """Of the checks of a host (check -> when it was seen) those that nobody has looked at for longer than `patience`,
+    the oldest first. A time later than `now` counts as `now`.
     """
-    known = list(checks)
-    newest: dict[str, datetime] = {}
-    for one in known:
-        newest[one.host] = max(one.seen_at, newest.get(one.host, one.seen_at))
-    found = []
-    for one in known:
-        age = max(now - one.seen_at, timedelta(0))
-        if age <= patience and one.seen_at == newest[one.host]:
-            continue
-        why = "" if one.seen_at == newest[one.host] else ", not in the newest sweep of its host either"
-        message = f"not looked at for {span(age.total_seconds())}{why}; was {one.status}"
-        found.append(Missing(one.host, one.check, one.seen_at, age, one.status, message))
-    return sorted(found, key=lambda one: (one.host, one.seen_at, one.check))
+    ages = {check: max(now - when, timedelta(0)) for check, when in seen.items()}
+    found = [Missing(check, age) for check, age in ages.items() if age > patience]
+    return sorted(found, key=lambda one: (-one.age, one.check))
 
 
 def patience(rounds: Sequence[datetime]) -> timedelta:

@@ -6,7 +6,7 @@ A measurement is in one of the three tables at any time, so that reading them to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +27,8 @@ SERIES_PER_TURN = 250
 
 # (check, label, unit): the label is that of an item of performance data, or empty for the value that is judged.
 Name = tuple[str, str, str]
+# (host, check, label)
+Measured = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -66,23 +68,51 @@ def series(tx: Transaction, host: str) -> list[Row]:
 def points(
     tx: Transaction, host: str, check: str, label: str, since: datetime, until: datetime | None = None
 ) -> list[tuple[datetime, float]]:
-    """(when, value), oldest first; an hour or a day that was condensed stands in its middle, with its mean.
+    """(when, value) of one measurement, oldest first."""
+    wanted = sa.and_(series_table.c.host == host, series_table.c.check == check, series_table.c.label == label)
+    return points_of(tx, wanted, [(since, until)]).get((host, check, label), [])
 
-    Where the unit changed meanwhile, what is measured in the newest one counts.
+
+def values_of(hosts: Collection[str]) -> sa.ColumnElement[bool]:
+    """The series of the values that thresholds judge."""
+    return sa.and_(series_table.c.host.in_(hosts), series_table.c.label == "")
+
+
+def shares_of(hosts: Collection[str], checks: Collection[str], *, but: str) -> sa.ColumnElement[bool]:
+    """The series of the shares in these checks' performance data, but those whose labels end so."""
+    label = series_table.c.label
+    these = sa.and_(series_table.c.host.in_(hosts), series_table.c.check.in_(checks), series_table.c.unit == "%")
+    return sa.and_(these, label != "", ~label.endswith(but, autoescape=True))
+
+
+def points_of(
+    tx: Transaction, wanted: sa.ColumnElement[bool], windows: Iterable[tuple[datetime, datetime | None]]
+) -> dict[Measured, list[tuple[datetime, float]]]:
+    """(when, value), oldest first, inside the windows, of all the series that are wanted.
+
+    An hour or a day that was condensed stands in its middle, with its mean. Where the unit changed meanwhile, what was
+    measured last counts.
     """
-    ids = [row["id"] for row in series(tx, host) if (row["check"], row["label"]) == (check, label)]
-    if not ids:
-        return []
-    newest = sa.select(samples.c.series).where(samples.c.series.in_(ids)).order_by(samples.c.at.desc()).limit(1)
-    chosen = tx.scalar(newest) or ids[-1]
+    ids = sa.select(series_table.c.id).where(wanted)
     tiers = ((samples, 0, samples.c.value), (hourly, HOUR_S // 2, hourly.c.mean), (daily, DAY_S // 2, daily.c.mean))
-    found: list[tuple[int, float]] = []
-    for tier, middle, value in tiers:
-        at = tier.c.at + middle
-        query = sa.select(at, value).where(tier.c.series == chosen, at >= _seconds(since))
-        chosen_rows = tx.execute(query if until is None else query.where(at <= _seconds(until)))
-        found += [(int(row[0]), float(row[1])) for row in chosen_rows]
-    return [(datetime.fromtimestamp(at, UTC), value) for at, value in sorted(found)]
+    found: dict[int, list[tuple[int, float]]] = {}
+    for since, until in windows:
+        for tier, middle, value in tiers:
+            query = sa.select(tier.c.series, tier.c.at, value).where(
+                tier.c.series.in_(ids), tier.c.at >= _seconds(since) - middle
+            )
+            chosen = tx.execute(query if until is None else query.where(tier.c.at <= _seconds(until) - middle))
+            for one, at, number in chosen.all():
+                found.setdefault(one, []).append((at + middle, number))
+    named = {}
+    for row in tx.execute(sa.select(series_table).where(wanted)):
+        if measured := found.get(row.id):
+            named[max(measured), row.id] = (row.host, row.check, row.label)
+    # In the order of their newest: the last of one name stays.
+    return {
+        name: [(datetime.fromtimestamp(at, UTC), value) for at, value in sorted(found[one])]
+        for (_newest, one), name in sorted(named.items())
+    }
 
 
 def condense(tx: Transaction, now: datetime, keep: Retention, most: int = SERIES_PER_TURN) -> int:

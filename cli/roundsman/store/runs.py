@@ -64,3 +64,15 @@ def sweeps_of(tx: Transaction, host: str, number: int) -> list[str]:
     """When the newest health sweeps of a host were recorded."""
     query = sa.select(entries.c.time).where(entries.c.host == host, entries.c.kind == "health")
     return list(tx.scalars(query.order_by(entries.c.time.desc()).limit(number)))
+
+
+def last_whole_sweep(tx: Transaction, host: str) -> tuple[str, set[str]]:
+    """When a run of ours last asked a host for all its checks, and which gave a result; ("", none) if none did.
+
+    A playbook of one's own, run by ansible-playbook, may look at some checks only.
+    """
+    query = sa.select(entries.c.time, entries.c.data).join(runs, runs.c.id == entries.c.run_id)
+    query = query.where(entries.c.host == host, entries.c.kind == "health", entries.c.ok)
+    query = query.where(runs.c.command.startswith("roundsman "), ~runs.c.check_mode)
+    newest = tx.execute(query.order_by(entries.c.time.desc()).limit(1)).first()
+    return (newest.time, {check["id"] for check in newest.data["checks"]}) if newest else ("", set())

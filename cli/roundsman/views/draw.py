@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +16,8 @@ from ..words import counted, size
 from .report import UNREACHABLE, HostReport, Problem, Report
 
 Row = Mapping[str, Any]
+# As many as a person does before looking again.
+MOST_URGENT = 5
 STYLES = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "UNKNOWN": "magenta", UNREACHABLE: "bold red"}
 
 
@@ -49,6 +51,20 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
     console.print(summary_line(report))
     if report.run["message"]:
         console.print(f"[bold]{escape(report.run['status'])}[/]: {escape(report.run['message'])}")
+    shown_first = report.recommendations[: None if details else MOST_URGENT]
+    if shown_first:
+        console.print()
+        draw_recommendations(console, [(one.text, one.command) for one in shown_first])
+    if more := len(report.recommendations) - len(shown_first):
+        console.print(f"[dim]and {more} more, with --verbose[/]")
+
+
+def draw_recommendations(console: Console, advised: Iterable[tuple[str, str]]) -> None:
+    """(why, the command): commands are never folded, for a person pastes them."""
+    console.print("[bold]recommendations[/]")
+    for number, (why, command) in enumerate(advised, start=1):
+        console.print(f"{number}. {escape(why)}")
+        console.print(f"   [cyan]{escape(command)}[/]", soft_wrap=True)
 
 
 def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:

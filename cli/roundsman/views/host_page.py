@@ -12,7 +12,7 @@ from rich.table import Table
 from ..page import HostPage, Line
 from ..times import span
 from ..words import counted, size
-from .draw import styled
+from .draw import draw_recommendations, styled
 from .spark import sparkline
 
 PARTS = {
@@ -44,10 +44,8 @@ def draw_host_page(console: Console, page: HostPage) -> None:
             drawn.add_row(*_row(console, line, wide))
         console.print(drawn)
     if page.recommendations:
-        console.print("\n[bold]recommendations[/]")
-    for number, (why, command) in enumerate(page.recommendations, start=1):
-        console.print(f"{number}. {escape(why)}", soft_wrap=False)
-        console.print(f"   [cyan]{escape(command)}[/]", soft_wrap=True)
+        console.print()
+        draw_recommendations(console, page.recommendations)
 
 
 def _parts(page: HostPage) -> Iterator[tuple[str, list[Line]]]:

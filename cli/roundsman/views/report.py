@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..alerts.events import events_of
 from ..alerts.model import CheckResult, Status
 from ..alerts.names import REACHABLE, CheckKind, check_kind
 from ..exits import ExitCode
+from ..insight.recommend import Recommendation
 from ..insight.states import Reason
 from ..times import moment
 
@@ -83,6 +84,7 @@ class Report:
     hosts: list[HostReport]
     summary: Summary
     exit_code: int
+    recommendations: list[Recommendation] = field(default_factory=list)  # after a sweep
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,23 @@ def test_a_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
         )
     assert done.returncode == 0, done.stdout
     assert "1 of 1 host OK" in done.stdout
+
+
+def test_ctrl_c_during_a_sweep_ends_the_watch(desk: Desk) -> None:
+    watch = subprocess.Popen([BIN / "roundsman", "health", "--watch=10min"], cwd=desk.folder, stdout=subprocess.DEVNULL)
+    try:
+        while not list(desk.folder.glob("state/ledger/*.jsonl")) and watch.poll() is None:
+            time.sleep(0.02)
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(60) == 130
+    finally:
+        watch.kill()
+
+
+def test_a_sweep_recommends_but_in_check_mode(desk: Desk) -> None:
+    desk.variables["roundsman_checks"] = [{"type": "load", "warn": "0.0001", "crit": "2000"}]
+    desk.write_inventory()
+    (busy,) = json.loads(desk.run("health", "--json").stdout)["recommendations"]
+    assert (busy["rule"], busy["hosts"], "ps -eo" in busy["command"]) == ("processors_are_busy", ["here"], True)
+    assert f"   {busy['command']}" in desk.run("health").stdout
+    assert json.loads(desk.run("health", "--check", "--json").stdout)["recommendations"] == []

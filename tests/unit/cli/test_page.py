@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from roundsman import ledger
+from roundsman.alerting import Routing
 from roundsman.insight.advice import Invocation
 from roundsman.page import HostPage, host_page
-from roundsman.store import Store, checks, history
+from roundsman.store import Store, checks, history, runs
 from roundsman.times import stamp
 from roundsman.views.host_page import draw_host_page
 
@@ -21,6 +23,12 @@ from .test_report import reported
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DISK = check("disk", "WARNING") | {"type": "filesystem", "area": "resources", "message": "/var 87% used", "value": 87.0}
+
+
+def filled(percent: float) -> dict[str, Any]:
+    return DISK | {"value": percent, "perfdata": f"'/var'={percent}%;80;95;0;100"}
+
+
 SITE = check("site", "OK") | {"type": "http", "area": "api", "unit": "s", "message": "answers [in] time"}
 
 
@@ -31,7 +39,7 @@ def store(tmp_path: Path) -> Store:
     with store.write() as tx:
         for hour in range(240, -1, -1):
             at = NOW - timedelta(hours=hour)
-            history.record(tx, "web1", at, [DISK | {"value": 87 - hour / 8}])
+            history.record(tx, "web1", at, [filled(87 - hour / 8)])
         for result, seen_at in ((DISK, NOW), (SITE, NOW - timedelta(days=3))):
             checks.save_result(tx, "web1", result["id"], result=result, seen_at=stamp(seen_at), state={})
     return store
@@ -62,20 +70,43 @@ def test_after_a_sweep_all_that_it_did_not_answer_is_unknown(store: Store) -> No
     assert "roundsman doctor --limit web1" in [command for _why, command in away.recommendations]
 
     swept = page(store, reported(Run(hosts=("web1",)).health("web1", site="OK").finish(web1={})))
-    assert {line.result["id"]: line.missing for line in swept.lines} == {"disk": True, "site": False}
+    assert {line.result["id"]: line.missing for line in swept.lines} == {"site": False}, "disk is not declared any more"
+
+
+def test_what_the_newest_round_of_ours_was_without_is_not_declared_any_more(tmp_path: Path) -> None:
+    """A playbook of one's own may look at some checks only: that says nothing about the others."""
+    store = Store(f"sqlite:///{tmp_path}/store.db")
+
+    def read(run_id: str, command: str, minute: int, **statuses: str) -> dict[str, bool]:
+        run = Run(run_id, start=f"2026-11-23T11:{minute}").health("web1", **statuses).finish(web1={})
+        if command == "roundsman health":
+            with store.write() as tx:
+                runs.register(
+                    tx, run_id, command=command, playbook="roundsman.fleet.health", pattern="web1", check_mode=False,
+                    started_at=stamp(NOW),
+                )  # fmt: skip
+        run.write(tmp_path / "ledger")
+        ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+        return {line.result["id"]: line.missing for line in page(store).lines}
+
+    assert read("a", "roundsman health", 10, disk="OK", old="CRITICAL") == {"disk": False, "old": False}
+    assert read("b", "ansible-playbook", 25, disk="OK") == {"disk": False, "old": False}
+    assert read("c", "roundsman health", 40, disk="OK") == {"disk": False}
+    assert read("d", "ansible-playbook", 55, extra="OK") == {"disk": False, "extra": False}
 
 
 def test_history_says_when_it_is_full_and_shows_a_day(store: Store) -> None:
     (disk,) = [line for line in page(store).lines if line.result["id"] == "disk"]
     assert len(disk.points) == 25
-    (words,) = [word for word in disk.words if word.startswith("full in ")]
+    (words,) = [word for word in disk.words if word.startswith("/var full in ")]
     assert "4 d" in words, "13 of 100 are left, at 3 a day"
 
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_it_fits_the_terminal(store: Store, width: int) -> None:
     text = drawn(page(store), width)
-    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    # Commands are not folded: a person pastes them.
+    assert max(len(line.rstrip()) for line in text.partition("recommendations")[0].splitlines()) <= width
     flat = " ".join(text.split())
     for word in ("resources", "performance", "84 % to 87 % in 1 d", "warn 80 crit 95", "▁", "full in", "answers [in]"):
         assert word in flat, text

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from roundsman.exits import ExitCode
+from roundsman.insight.recommend import Recommendation
+from roundsman.views.draw import draw_report
 from roundsman.views.report import Report, exit_code, report
 
 from ..ledger.builders import Run, a_round
@@ -34,6 +39,20 @@ def test_the_worst_comes_first() -> None:
     assert [problem.check for problem in found.hosts[1].problems] == ["disk", "verify:etc", "load"]
     assert found.exit_code == ExitCode.CRITICAL
     assert (found.summary.backups_made, found.summary.snapshots_restored, found.summary.hosts_ok) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(("details", "shown", "more"), [(False, 5, True), (True, 7, False)])
+def test_the_table_ends_with_the_most_urgent_recommendations(details: bool, shown: int, more: bool) -> None:
+    command = "ansible " + ",".join(f"host{number:03}" for number in range(99))
+    advised = [Recommendation(n, "a_rule", f"web{n}: [do] it", command, (f"web{n}",), ("why",)) for n in range(1, 8)]
+    found = replace(reported(a_round()), recommendations=advised)
+    console = Console(file=io.StringIO(), width=80)
+    draw_report(console, found, details=details)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count(": [do] it\n") == shown
+    assert text.count(f"   {command}\n") == shown, "one line, to be pasted"
+    assert text.endswith("and 2 more, with --verbose\n") is more
+    assert json.loads(json.dumps(found.to_dict()))["recommendations"][6]["hosts"] == ["web7"]
 
 
 def test_a_failed_restore_is_a_failure() -> None:

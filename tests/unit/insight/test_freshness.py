@@ -4,34 +4,37 @@ from datetime import timedelta
 
 import pytest
 
-from roundsman.alerts.model import Status
-from roundsman.insight.freshness import LEAST_PATIENCE, USUAL_PATIENCE, Seen, missing, patience, vanished
+from roundsman.insight.freshness import (
+    LEAST_PATIENCE,
+    NO_PATIENCE,
+    USUAL_PATIENCE,
+    Missing,
+    missing,
+    patience,
+    vanished,
+)
 
 from ..alerts.cast import at
 
 HOUR = timedelta(hours=1)
 
 
-def seen(host: str, check: str, minute: float) -> Seen:
-    return Seen(host, check, Status.OK, at(minute))
-
-
 def test_what_nobody_looked_at_for_too_long_is_missing_with_its_age() -> None:
-    known = [seen("web3", "disk", 0), seen("web3", "load", 0), seen("web1", "disk", 170)]
-    found = missing(known, at(180), HOUR)
-    assert [(one.host, one.check) for one in found] == [("web3", "disk"), ("web3", "load")]
-    assert found[0].message == "not looked at for 3 h; was OK"
-    assert missing(known, at(30), HOUR) == []
+    seen = {"load": at(0), "disk": at(0), "site": at(170)}
+    assert missing(seen, at(180), HOUR) == [Missing("disk", 3 * HOUR), Missing("load", 3 * HOUR)]
+    assert missing(seen, at(30), HOUR) == []
 
 
-def test_what_the_newest_sweep_was_without_is_missing_at_once() -> None:
-    (one,) = missing([seen("web3", "disk", 10), seen("web3", "old", 5)], at(11), HOUR)
-    assert (one.check, one.was, one.age) == ("old", Status.OK, timedelta(minutes=6))
-    assert one.message == "not looked at for 6 min, not in the newest sweep of its host either; was OK"
+def test_what_a_sweep_of_some_checks_was_without_is_not_missing() -> None:
+    assert missing({"disk": at(10), "other": at(5)}, at(11), HOUR) == []
 
 
 def test_a_result_from_the_future_is_fresh() -> None:
-    assert missing([seen("web3", "disk", 600)], at(0), HOUR) == []
+    assert missing({"disk": at(600)}, at(0), HOUR) == []
+
+
+def test_a_host_that_was_just_asked_has_no_excuse() -> None:
+    assert [one.check for one in missing({"disk": at(0), "load": at(600)}, at(0), NO_PATIENCE)] == ["disk", "load"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import yaml
 from ansible.parsing.splitter import parse_kv
 
 from roundsman.__main__ import cli
-from roundsman.alerts.model import Status
 from roundsman.insight.advice import Ansible, HostEvidence, Invocation
 from roundsman.insight.freshness import Missing
 from roundsman.insight.recommend import Recommendation, recommend
@@ -92,7 +91,7 @@ def everything() -> list[Recommendation]:
     fleet = [HostEvidence("web3", [case[1]]) for case in CASES]
     fleet.append(HostEvidence("web3", [result("uptime", perfdata="'reboot_required'=1")]))
     fleet.append(HostEvidence("web3", [result("raid", "UNKNOWN", remedy="check as root")]))
-    fleet.append(HostEvidence("web3", missing=[Missing("web3", "disk", NOW, timedelta(days=1), Status.OK, "…")]))
+    fleet.append(HostEvidence("web3", missing=[Missing("disk", timedelta(days=1))]))
     fleet.append(HostEvidence("web3", unusual={("shop", "time"): "3.2 times what is usual on Tuesdays at 14 h"}))
     soon = fills(timedelta(days=1), timedelta(days=2))
     fleet.append(HostEvidence("web3", [filesystem("OK", srv=80)], forecasts={("filesystem", "/srv"): soon}))

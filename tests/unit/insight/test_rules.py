@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from roundsman.alerts.model import Status
 from roundsman.insight.advice import HostEvidence, Invocation, is_plain
 from roundsman.insight.freshness import Missing
 from roundsman.insight.recommend import Recommendation, recommend
@@ -164,7 +163,7 @@ def test_backups(kept: dict[str, Any], rule: str, command: str) -> None:
 
 
 def test_what_nobody_looked_at_or_can() -> None:
-    missing = Missing("web3", "disk", NOW - DAY, DAY, Status.OK, "…")
+    missing = Missing("disk", DAY)
     blind = result("raid", "UNKNOWN", remedy="check as root (roundsman_health_become: true)")
     found = about(blind, missing=[missing])
     assert [(one.text, one.command) for one in found] == [
