@@ -1,4 +1,4 @@
-"""Draws reports on a terminal: worst first, one line per problem, the next command beside it."""
+"""Draws reports on a terminal: worst first, one line per host, the next command beside it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(*headings: str) -> Table:
 
 
 def draw_report(console: Console, report: Report, *, details: bool = False) -> None:
-    """The table of problems and one summary line; with `details` also what is well."""
+    """A line for each host that is not well and one summary line; with `details` every problem and what is well."""
     if report.run["status"] == "refused":
         console.print(escape(report.run["message"]))
         return
@@ -68,13 +68,17 @@ def draw_recommendations(console: Console, advised: Iterable[tuple[str, str]]) -
 
 
 def _host_rows(drawn: Table, host: HostReport, details: bool) -> None:
-    rows = [
-        (_status(one), one.since, _what(one.check, one.message) + _soft(one), one.next_step) for one in host.problems
-    ]
+    """One line for the host, of its worst problem; with details a line for everything that is known of it."""
+    shown = host.problems if details else host.problems[:1]
+    rows = [(_status(one), one.since, _what(one.check, one.message) + _soft(one), one.next_step) for one in shown]
     if details:
         well = [check for check in host.checks if check["status"] == "OK"]
         rows += [("OK", None, _what(check["id"], check["message"]), None) for check in well]
         rows += [("OK", None, text, None) for text in _good_backups(host)]
+    elif others := host.problems[1:]:
+        status, since, what, next_step = rows[0]
+        also = ", ".join(f"{one.check} {_status(one)}" for one in others)
+        rows = [(status, since, f"{what}; also {also}", next_step)]
     name = host.host
     for status, since, what, next_step in rows or [(host.status, None, "", None)]:
         drawn.add_row(escape(name), styled(status), since_when(since), escape(what), escape(next_step or ""))

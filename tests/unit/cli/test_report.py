@@ -41,14 +41,27 @@ def test_the_worst_comes_first() -> None:
     assert (found.summary.backups_made, found.summary.snapshots_restored, found.summary.hosts_ok) == (2, 1, 1)
 
 
+def drawn(found: Report, *, details: bool = False, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    draw_report(console, found, details=details)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_host_is_one_line_that_names_all_that_is_amiss_and_every_problem_is_a_line_with_details() -> None:
+    lines = drawn(reported(a_round())).splitlines()
+    (web3,) = [line for line in lines if "web3" in line]
+    assert "disk is CRITICAL; also verify:etc CRITICAL, load WARNING" in web3
+    detailed = drawn(reported(a_round()), details=True)
+    assert "also" not in detailed
+    assert all(f"  {status}" in detailed for status in ("CRITICAL", "WARNING", "OK"))
+
+
 @pytest.mark.parametrize(("details", "shown", "more"), [(False, 5, True), (True, 7, False)])
 def test_the_table_ends_with_the_most_urgent_recommendations(details: bool, shown: int, more: bool) -> None:
     command = "ansible " + ",".join(f"host{number:03}" for number in range(99))
     advised = [Recommendation(n, "a_rule", f"web{n}: [do] it", command, (f"web{n}",), ("why",)) for n in range(1, 8)]
     found = replace(reported(a_round()), recommendations=advised)
-    console = Console(file=io.StringIO(), width=80)
-    draw_report(console, found, details=details)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = drawn(found, details=details, width=80)
     assert text.count(": [do] it\n") == shown
     assert text.count(f"   {command}\n") == shown, "one line, to be pasted"
     assert text.endswith("and 2 more, with --verbose\n") is more
