@@ -212,7 +212,7 @@ def test_rounds_count_an_error_once_and_a_killed_one_loses_none(shared_fleet, tm
     bela = shared_fleet.host("bela")
     bela.run("echo ERROR 1 > /var/log/shop.log")
     check = {"type": "logfile", "path": "/var/log/shop.log", "regex": "ERROR", "crit": 0, "timeout": "20s"}
-    bela.vars["roundsman_checks"] = [check, {"type": "cpu", "sample": "3s"}]
+    bela.vars["roundsman_default_checks"] = [check, {"type": "cpu", "sample": "3s"}]
     roundsman = Roundsman(tmp_path, shared_fleet.inventory(hosts=[bela], path=tmp_path / "inventory.yml"))
 
     roundsman.run("health")
