@@ -81,6 +81,7 @@ class Session:
             if self.routing.receiver is not None:
                 outbox.route(tx, self.routing.receiver, self.routing.channels)
             keep = self.settings.history
+            runs.thin(tx, now - keep.raw)
             history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()

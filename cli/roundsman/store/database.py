@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0003"
+HEAD = "0004"
 BUSY_TIMEOUT_S = 30
 
 Transaction = sa.Connection

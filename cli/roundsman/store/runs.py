@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from ..times import stamp
 from .database import Row, Transaction, rows
 from .schema import entries, runs
+
+# Each command thins more than it adds; a backlog must not keep a person waiting.
+RUNS_PER_TURN = 20
 
 
 def register(
@@ -73,6 +78,28 @@ def last_whole_sweep(tx: Transaction, host: str) -> tuple[str, set[str]]:
     """
     query = sa.select(entries.c.time, entries.c.data).join(runs, runs.c.id == entries.c.run_id)
     query = query.where(entries.c.host == host, entries.c.kind == "health", entries.c.ok)
-    query = query.where(runs.c.command.startswith("roundsman "), ~runs.c.check_mode)
+    query = query.where(runs.c.command.startswith("roundsman "), ~runs.c.check_mode, ~runs.c.thinned)
     newest = tx.execute(query.order_by(entries.c.time.desc()).limit(1)).first()
     return (newest.time, {check["id"] for check in newest.data["checks"]}) if newest else ("", set())
+
+
+def thin(tx: Transaction, before: datetime, most: int = RUNS_PER_TURN) -> None:
+    """Of the health records of runs that began before then, keep only what was amiss; history has the rest.
+
+    Rounds every few minutes would else fill a disk with checks that were well.
+    """
+    old = sa.select(runs.c.id).where(runs.c.closed, ~runs.c.thinned, runs.c.started_at < stamp(before))
+    for run_id in list(tx.scalars(old.order_by(runs.c.started_at).limit(most))):
+        health = sa.select(entries.c.seq, entries.c.data).where(entries.c.run_id == run_id, entries.c.kind == "health")
+        for one in tx.execute(health).all():
+            this = sa.and_(entries.c.run_id == run_id, entries.c.seq == one.seq)
+            tx.execute(sa.update(entries).where(this).values(data=_amiss(one.data)))
+        update(tx, run_id, thinned=True)
+
+
+def _amiss(data: Any) -> Any:
+    """What is left of a record; one that nobody understood is of no use any more."""
+    checks = data.get("checks") if isinstance(data, dict) else None
+    if not isinstance(checks, list):
+        return data if checks is None else {}
+    return {**data, "checks": [one for one in checks if isinstance(one, dict) and one.get("status") != "OK"]}

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -41,6 +42,8 @@ runs = Table(
     Column("seq", Integer, nullable=False),
     Column("offset_bytes", Integer, nullable=False),
     Column("closed", Boolean, nullable=False),
+    # Whether of its health records only what was amiss is still there.
+    Column("thinned", Boolean, nullable=False, server_default=false()),
 )
 
 entries = Table(

@@ -140,11 +140,36 @@ def test_a_host_that_left_the_inventory_is_forgotten(rounds: Rounds) -> None:
     assert rounds.checks() == {}
 
 
+def test_of_an_old_run_what_was_amiss_is_kept_and_no_more(rounds: Rounds) -> None:
+    old = rounds.make(check("disk", "CRITICAL"), check("load", "OK"), hosts=("web3",))
+    young = rounds.make(check("disk", "OK"), check("load", "OK"), minutes=60, hosts=("web3",))
+    before = rounds.report(old)
+    for _again in range(2):
+        with rounds.store.write() as tx:
+            runs.thin(tx, rounds.now - timedelta(minutes=30))
+    after = rounds.report(old)
+    assert (after.exit_code, after.hosts[0].problems) == (before.exit_code, before.hosts[0].problems)
+    assert [one["id"] for one in after.hosts[0].checks] == ["disk"]
+    assert len(rounds.report(young).hosts[0].checks) == 2
+
+
+def test_a_record_of_another_shape_does_not_stop_the_thinning(rounds: Rounds) -> None:
+    rounds.make(check("disk", "OK"))
+    run = Run("20261123T010000Z-00beef", start="2026-11-23T01:00")
+    run.add("health", host="web3", ok=True, data=[1]).add("health", host="web3", ok=True, data={"checks": "well"})
+    run.add("health", host="web3", ok=False, data={}).write(rounds.directory)
+    rounds.read()
+    with rounds.store.write() as tx:
+        runs.thin(tx, rounds.now + timedelta(days=1))
+        assert len(runs.entries_of(tx, run.id)) == 4
+
+
 def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
     rounds = Rounds(tmp_path)
     with rounds.store.write() as tx:
         for table in ("checks", "samples", "hourly", "daily", "series"):
             tx.exec_driver_sql(f"DROP TABLE {table}")
+        tx.exec_driver_sql("ALTER TABLE runs DROP COLUMN thinned")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     rounds.store = Store(str(rounds.store.url))
     rounds.make(check("disk", "OK"))
