@@ -11,12 +11,15 @@ from .insight.baseline import baseline, unusual
 from .insight.forecast import Forecast, forecast
 from .insight.freshness import Missing
 from .insight.rules.space import INODES
+from .perfdata import parse
 from .store import Transaction, history, snapshots
 
 LEARNT_FROM = timedelta(days=42)
 WEEK = timedelta(days=7)
 HOUR = timedelta(hours=1)
 FULL = 100.0
+# Reading weeks of history is most of the work, and what is emptier has time.
+WORTH_A_FORECAST = 50.0
 
 Key = tuple[str, str]  # check, label of performance data
 Result = Mapping[str, Any]
@@ -52,20 +55,22 @@ def evidence_of(
 def _forecasts(
     tx: Transaction, looked_at: Mapping[str, Sequence[Result]], now: datetime
 ) -> dict[str, dict[Key, Forecast]]:
-    """Of every mount: the value of a check is that of the fullest, which is not always the same one."""
-    filesystems = {
-        (host, result["id"]) for host, results in looked_at.items() for result in results if _is_filesystem(result)
-    }
-    shares = history.shares_of(list(looked_at), {check for _host, check in filesystems}, but=INODES)
+    """Of every mount that is half full: the value of a check is that of the fullest, which is not always the same."""
+    mounts = [
+        (host, result["id"], item.label)
+        for host, results in looked_at.items()
+        for result in results
+        if result["type"] == "filesystem"
+        for item in parse(result["perfdata"])
+        if item.unit == "%" and item.value >= WORTH_A_FORECAST and not item.label.endswith(INODES)
+    ]
     found: dict[str, dict[Key, Forecast]] = {}
-    for (host, check, label), points in history.points_of(tx, shares, [(now - LEARNT_FROM, now)]).items():
-        if (host, check) in filesystems and (full := forecast(points, FULL, now)):
+    for (host, check, label), points in history.points_of(
+        tx, history.exactly(mounts), [(now - LEARNT_FROM, now)]
+    ).items():
+        if full := forecast(points, FULL, now):
             found.setdefault(host, {})[check, label] = full
     return found
-
-
-def _is_filesystem(result: Result) -> bool:
-    return bool(result["type"] == "filesystem")
 
 
 def _unusual(

@@ -78,11 +78,9 @@ def values_of(hosts: Collection[str]) -> sa.ColumnElement[bool]:
     return sa.and_(series_table.c.host.in_(hosts), series_table.c.label == "")
 
 
-def shares_of(hosts: Collection[str], checks: Collection[str], *, but: str) -> sa.ColumnElement[bool]:
-    """The series of the shares in these checks' performance data, but those whose labels end so."""
-    label = series_table.c.label
-    these = sa.and_(series_table.c.host.in_(hosts), series_table.c.check.in_(checks), series_table.c.unit == "%")
-    return sa.and_(these, label != "", ~label.endswith(but, autoescape=True))
+def exactly(keys: Collection[Measured]) -> sa.ColumnElement[bool]:
+    """The series of these hosts, checks and labels."""
+    return sa.tuple_(series_table.c.host, series_table.c.check, series_table.c.label).in_(list(keys))
 
 
 def points_of(

@@ -49,6 +49,17 @@ def test_a_mount_that_fills_up_is_foretold_from_history(store: Store, tmp_path: 
     assert one[1].endswith("-a 'du -xh --max-depth=3 --threshold=100M /var'")
 
 
+def test_what_is_not_yet_half_full_has_time(store: Store, tmp_path: Path) -> None:
+    with store.write() as tx:
+        for hours in range(10 * 24, 0, -1):
+            history.record(tx, "web3", NOW - timedelta(hours=hours), [disk(45 - hours / 12)])
+    run = Run(start="2026-11-23T02:00")
+    run.add("health", host="web3", ok=True, changed=False, data={"checks": [disk(45)], "worst": "OK"})
+    run.write(tmp_path / "ledger")
+    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    assert recommended(store) == []
+
+
 def test_what_is_too_old_only_asks_for_a_round_and_backups_for_evidence(store: Store, tmp_path: Path) -> None:
     run = Run(start="2026-11-23T02:00")
     full = disk(99, "CRITICAL")
