@@ -9,7 +9,7 @@ class ModuleDocFragment:
 options: {}
 notes:
   - "C(throughput), how fast a counter grows: C(source), required, one of C(disk), C(file), C(network), C(nginx),
-    C(postgresql), C(prometheus), C(redis); C(name), C(labels), C(path), C(url), C(host) (default C(localhost)),
-    C(port), C(socket), C(username), C(password), C(database) (default C(0)); C(sample) (default C(1s)), C(warn),
-    C(crit)."
+    C(postgresql), C(prometheus), C(redis); C(name), C(labels), C(path), C(url); to connect as the
+    checks C(redis) and C(postgresql) do, C(host), C(port), C(socket), C(username), C(login), C(password), C(database),
+    C(user); C(sample) (default C(1s)), C(warn), C(crit)."
 """

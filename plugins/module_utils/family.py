@@ -49,6 +49,10 @@ class NoAnswerError(Exception):
     """The server that a check asks is unwell: it does not answer, or not as it should. The text says how."""
 
 
+class StatementTimeoutError(NoAnswerError):
+    """The server itself ended what was asked at its time limit: it lives, and only a statement of its own is unwell."""
+
+
 class Context:
     """What a running check may use besides its spec: psutil (or None), its time limit in s, a way to run commands.
 
@@ -82,6 +86,8 @@ class Context:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment,
+                # Where every `user` may be; programs complain where they may not.
+                cwd="/",
                 start_new_session=True,
             )
         except FileNotFoundError as error:

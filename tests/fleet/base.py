@@ -32,7 +32,7 @@ PEER_PACKAGES = (
     "monitoring-plugins-basic prometheus-node-exporter smartmontools apt-utils dnf rpm createrepo-c e2fsprogs"
 )
 NEWCOMER_PACKAGES = "python3 python3-venv git ca-certificates"
-SERVER_PACKAGES = "postgresql mariadb-server redis-server rabbitmq-server nginx postfix"
+SERVER_PACKAGES = "postgresql mariadb-server redis-server rabbitmq-server nginx postfix ssl-cert"
 
 # Same on every host: no host keys and no identity of the builder's, nothing that starts by itself and needs a network.
 HOST_SETUP = """

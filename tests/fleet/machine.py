@@ -111,6 +111,9 @@ class Machine:
         # "degraded" is up as well: a test may have left a failed unit before it starts the host again.
         while (state := self._systemd_state(deadline)) not in {"running", "degraded"}:
             self._check_boot(f"systemd still says {state!r}", deadline)
+        # sshd runs a little before systemd allows others than root to log in.
+        while self.inside("test", "-e", "/run/nologin").returncode == 0:
+            self._check_boot("only root may log in", deadline)
 
     def _systemd_state(self, deadline: float) -> str:
         limit_s = max(1, round(deadline - time.monotonic()))

@@ -55,13 +55,9 @@ http.server.ThreadingHTTPServer(('', 8082), Slow).serve_forever()
 LOGS = ("access", "timed", "fields")
 
 
-def nginx_tree(release):
-    return base.Tree(f"nginx-{release}", release, f"{base.HOST_PACKAGES} nginx", base.HOST_SETUP)
-
-
 @pytest.fixture(scope="module")
 def front(shared_fleet):
-    host = shared_fleet.host("front", tree=nginx_tree)
+    host = shared_fleet.host("front", tree=base.servers_tree)
     host.write("/etc/nginx/sites-enabled/default", SITE)
     host.write("/etc/systemd/system/backend.service", "[Service]\nExecStart=/usr/bin/python3 -m http.server 8081\n")
     host.run(f"{CERTIFICATE} && systemctl start backend && systemctl restart nginx")

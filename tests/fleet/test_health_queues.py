@@ -10,13 +10,14 @@ from tests.fleet import base
 from tests.fleet.test_health import by_id, sweep
 
 RABBITMQ = "curl -sf -u guest:guest -H content-type:application/json http://localhost:15672/api"
+SERVERS = "redis-server postgresql mariadb postfix rabbitmq-server nginx"
 
 
 @pytest.fixture(scope="module")
 def db1(shared_fleet):
     host = shared_fleet.host("db1", tree=base.servers_tree)
     host.run("postconf -e default_transport=smtp relayhost=[127.0.0.1]:2 authorized_mailq_users=root")
-    host.run("systemctl start redis-server postgresql mariadb postfix rabbitmq-server", timeout=120)
+    host.run(f"systemctl start {SERVERS}", timeout=120)
     return host
 
 
@@ -51,6 +52,7 @@ WELL = [
     {"type": "throughput", "id": "commands", "source": "redis"},
     {"type": "throughput", "id": "commits", "source": "postgresql"},
     {"type": "postfix", "id": "postfix"},
+    {"type": "certificate", "id": "smtp", "port": 25, "starttls": "smtp", "match": False},
 ]
 
 
@@ -62,6 +64,53 @@ def test_well_servers_are_ok(looks):
     )
     assert {status for status, _message in found.values()} == {"OK"}, found
     assert found["lag"][1] == "replication lag 0.0 s, primary with 0 streaming standbys"
+
+
+def test_the_servers_are_found_and_what_is_suggested_for_them_works(shared_fleet, db1, looks):
+    software = by_id(sweep(shared_fleet, db1, checks=[{"type": "software"}], become=True)["db1"])["software"]
+    found = {each["software"]: each["checks"] for each in software["details"]["found"]}
+    assert sorted(found) == ["mariadb", "nginx", "postfix", "postgresql", "rabbitmq", "redis"]
+    results = looks(*[check for checks in found.values() for check in checks])
+    assert {status for status, _message in results.values()} == {"OK"}, results
+    assert {"systemd-postgresql@15-main.service", "systemd-redis-server.service"} <= set(results)
+
+
+def test_the_certificate_of_a_mail_server_is_judged_by_its_name_as_well(looks):
+    found = looks({**WELL[-1], "match": True, "server_name": "mail.shop.example"})
+    assert found["smtp"][0] == "CRITICAL"
+    assert "is not valid for mail.shop.example" in found["smtp"][1]
+
+
+def test_wrong_passwords_are_unknown_and_told_to_nobody(looks, db1):
+    db1.run("redis-cli config set requirepass geheim")
+    try:
+        found = looks(
+            {"type": "redis", "id": "none"},
+            {"type": "redis", "id": "wrong", "password": "falsch"},
+            {"type": "redis", "id": "right", "password": "geheim"},
+            {"type": "rabbitmq", "id": "rabbitmq", "password": "falsch"},
+        )
+    finally:
+        db1.run("redis-cli -a geheim config set requirepass ''")
+    statuses = {name: status for name, (status, _message) in found.items()}
+    assert statuses == {"none": "UNKNOWN", "wrong": "UNKNOWN", "right": "OK", "rabbitmq": "UNKNOWN"}, found
+    assert "NOAUTH" in found["none"][1]
+    assert "WRONGPASS" in found["wrong"][1]
+    assert "401" in found["rabbitmq"][1]
+    assert "falsch" not in str(found)
+
+
+def test_own_sql_that_takes_too_long_is_unknown_while_the_server_lives(looks):
+    slow = {"query": "sql", "timeout": "3s"}
+    found = looks(
+        {"type": "postgresql", "id": "postgresql", "sql": "SELECT 1 FROM pg_sleep(30)", **slow},
+        {"type": "mariadb", "id": "mariadb", "sql": "SELECT SLEEP(30)", **slow},
+    )
+    assert {name: status for name, (status, _message) in found.items()} == dict.fromkeys(
+        ("postgresql", "mariadb"), "UNKNOWN"
+    ), found
+    assert "statement timeout" in found["postgresql"][1]
+    assert "max_statement_time" in found["mariadb"][1]
 
 
 def test_queues_that_fill_are_told_by_their_lengths(looks, db1):
@@ -155,16 +204,17 @@ def test_tasks_of_celery_of_all_priorities_are_counted(looks, db1):
 
 
 def test_servers_that_hang_are_critical_within_the_limit(looks, db1):
-    with frozen(db1, "redis-server|/usr/lib/postgresql|mariadbd|beam.smp"):
-        found = looks(*[{**check, "timeout": "3s"} for check in WELL[:-1]])
+    with frozen(db1, "redis-server|/usr/lib/postgresql|mariadbd|beam.smp|postfix/sbin/master|^(smtpd|showq|qmgr) "):
+        found = looks(*[{**check, "timeout": "3s"} for check in WELL])
     assert {name: status for name, (status, _message) in found.items()} == dict.fromkeys(
-        [one["id"] for one in WELL[:-1]], "CRITICAL"
+        [one["id"] for one in WELL], "CRITICAL"
     ), found
     assert "does not answer within 2.7 s" in found["redis"][1]
+    assert found["postfix"][1] == "postqueue does not answer within 2.7 s"
 
 
 def test_servers_that_are_stopped_are_critical(looks, db1):
-    db1.run("systemctl stop redis-server postgresql mariadb postfix rabbitmq-server", timeout=120)
+    db1.run(f"systemctl stop {SERVERS}", timeout=120)
     found = looks(*WELL)
     assert {status for status, _message in found.values()} == {"CRITICAL"}, found
 

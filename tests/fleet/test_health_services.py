@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
 import pytest
-from ansible_collections.roundsman.fleet.plugins.module_utils.lean import MARKER
-from ansible_collections.roundsman.fleet.plugins.plugin_utils.parcel import parcel, script
 
-from tests.fleet import packages
+from tests.fleet.looking import add_units, listening, look, one, service, verdict
 from tests.fleet.test_health import by_id, sweep
 from tests.unit.health.servers import certificate
 
 UNITS = "/etc/systemd/system"
-# What overlay, cgroups and keyrings cannot do for a container within these hosts.
-PODMAN = {
-    "storage.conf": '[storage]\ndriver="vfs"\nrunroot="/run/containers/storage"\ngraphroot="/srv/storage"\n',
-    "containers.conf": '[containers]\ncgroups="disabled"\nlog_driver="k8s-file"\nkeyring=false\n'
-    '[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n',
-}
 
 
 @pytest.fixture(scope="module")
 def alba(shared_fleet):
-    return open_to_all(shared_fleet.host("alba"))
-
-
-@pytest.fixture(scope="module")
-def equipped(shared_fleet):
-    """A host with podman and the plugins of the Monitoring Plugins project."""
-    host = shared_fleet.host("equipped")
-    packages.install(host, "monitoring-plugins-basic", "podman", "crun", "busybox-static")
-    return open_to_all(host)
-
-
-def open_to_all(host):
-    """The host, when others than root may log in: sshd runs a little before systemd allows that."""
-    host.run("for _ in $(seq 100); do [ -e /run/nologin ] || exit 0; sleep .1; done; exit 1")
-    return host
-
-
-def look(host, *checks, user="ops", left=None):
-    """The results of checks, sent as the action plugin sends them; bookmarks are read from and written to `left`."""
-    left = {} if left is None else left
-    parameters = {"checks": list(checks), "timeout_s": 10, "psutil": "host", "bookmarks": left}
-    command = [*host.ssh(user), script(["/usr/bin/python3"])]
-    done = subprocess.run(command, input=parcel(parameters), capture_output=True, timeout=60, check=True)
-    answer = json.loads(done.stdout.decode().rpartition(MARKER)[2])
-    left.update(answer["bookmarks"])
-    return answer["checks"]
-
-
-def one(host, check, **how):
-    (result,) = look(host, check, **how)
-    return result
-
-
-def verdict(result):
-    return result["status"], result["message"]
-
-
-def service(command, *, more="", unit=""):
-    return f"[Unit]\n{unit}\n[Service]\nExecStart={command}\n{more}\n"
-
-
-def add_units(host, units, then):
-    """Write units (name -> content) and run a command, all in one SSH connection."""
-    write = (
-        "import json, sys; [open(f'/etc/systemd/system/{n}', 'w').write(t) for n, t in json.load(sys.stdin).items()]"
-    )
-    host.run(f'python3 -c "{write}" && systemctl daemon-reload && {then}', text_in=json.dumps(units))
-
-
-def listening(port):
-    return f"for _ in $(seq 100); do ss -ltn | grep -q :{port} && exit; sleep .1; done; exit 1"
+    return shared_fleet.host("alba")
 
 
 # systemd
@@ -110,7 +49,6 @@ def test_a_crash_loop_is_told_apart_from_a_restart_and_a_reboot(alba):
 
     alba.stop()
     alba.start()
-    open_to_all(alba)
     assert verdict(one(alba, strict, left=left)) == ("OK", "calm.service is active (running)")
 
 
@@ -234,85 +172,7 @@ def test_certificates_in_files_and_on_a_port(shared_fleet, alba, tmp_path):
     assert one(alba, dict(port, host="localhost"))["message"] == "localhost:8443: Connection refused"
 
 
-# Plugins
-
-
-def test_real_plugins_are_taken_over(equipped):
-    disk, load, dummy = look(
-        equipped,
-        {"id": "disk", "type": "plugin", "command": "check_disk -w 1% -c 1% -p /"},
-        {"id": "load", "type": "plugin", "command": ["check_load", "-w", "1000,1000,1000", "-c", "2000,2000,2000"]},
-        {"id": "dummy", "type": "plugin", "command": "check_dummy 2 'all is | lost=7s;1;2'"},
-    )
-    used = int(equipped.run("df --output=used --block-size=1 /").stdout.split()[-1])
-    assert (disk["status"], disk["unit"]) == ("OK", "B")
-    assert abs(disk["value"] - used) < 0.02 * used
-    assert (load["status"], load["perfdata"].count("load")) == ("OK", 3)
-    assert (*verdict(dummy), dummy["value"], dummy["unit"]) == ("CRITICAL", "CRITICAL: all is", 7, "s")
-
-
-def test_plugins_that_misbehave(equipped):
-    hostile = {
-        "hangs": "echo $$ > /tmp/hangs.pid; sleep 1000",
-        "dies": "kill -SEGV $$",
-        "garbage": "head -c 300000 /dev/urandom; exit 1",
-        "strange": "echo odd; exit 77",
-        "silent": "exit 2",
-        "whoami": "id -un; echo $TOKEN",
-    }
-    for name, text in hostile.items():
-        equipped.write(f"/opt/{name}", f"#!/bin/bash\n{text}\n", mode="0755")
-    checks = [{"id": name, "type": "plugin", "command": f"/opt/{name}"} for name in hostile]
-    checks[0]["timeout"] = "1s"
-    checks[-1].update(user="ops", environment={"TOKEN": "s3cret"})
-    found = {result["id"]: result for result in look(equipped, *checks, user="root")}
-
-    assert verdict(found["hangs"]) == ("UNKNOWN", "no answer within 1 s")
-    equipped.run("! kill -0 $(cat /tmp/hangs.pid) 2>/dev/null")
-    assert verdict(found["dies"])[0] == "UNKNOWN"
-    assert "was ended by signal 11 (SIGSEGV)" in found["dies"]["message"]
-    assert (found["garbage"]["status"], len(found["garbage"]["message"]) <= 1000) == ("WARNING", True)
-    assert verdict(found["strange"]) == ("UNKNOWN", "the plugin ended with 77, which means nothing: odd")
-    assert verdict(found["silent"]) == ("CRITICAL", "no output")
-    assert verdict(found["whoami"]) == ("OK", "ops; s3cret")
-
-    as_root = {"type": "plugin", "command": "/opt/whoami", "user": "root"}
-    assert verdict(one(equipped, as_root)) == ("UNKNOWN", "only root can look as root")
-    missing = {"type": "plugin", "command": "check_mk_all"}
-    assert verdict(one(equipped, missing)) == ("UNKNOWN", "the plugin check_mk_all is not on the host")
-    assert look(equipped, dict(missing, optional=True)) == []
-
-
-# Containers, software
-
-
-def test_containers_in_every_state(alba, equipped):
-    every = {"type": "containers", "running": ["web"]}
-    assert verdict(one(alba, every)) == ("UNKNOWN", "neither podman nor docker is installed")
-    assert look(alba, dict(every, optional=True)) == []
-    rootless = one(equipped, every)
-    assert rootless["status"] == "UNKNOWN"
-    assert rootless["message"].startswith("podman does not answer: ")
-
-    for name, text in PODMAN.items():
-        equipped.write(f"/etc/containers/{name}", text)
-    equipped.run("mkdir -p /srv/box/bin; cp /bin/busybox /srv/box/bin/sleep; cp /bin/busybox /srv/box/bin/false")
-    run = "podman run --detach --network=host"
-    box = "--rootfs /srv/box"
-    equipped.run(f"{run} --name web {box} /bin/sleep 1000")
-    well = one(equipped, every, user="root")
-    assert verdict(well) == ("OK", "1 of 1 containers run")
-    assert "podman" in one(equipped, {"type": "software"})["message"]
-
-    sick = "--name sick --health-cmd /bin/false --health-interval=disable --health-retries=1"
-    equipped.run(f"{run} --name bad {box} /bin/false; {run} {sick} {box} /bin/sleep 1000", check=False)
-    equipped.run("podman healthcheck run sick; podman stop --time 0 web", check=False)
-    amiss = one(equipped, dict(every, running=["web", "lost"]), user="root")
-    words = "bad exited with 1; lost does not exist; sick is unhealthy; web exited with 137 (crit 0)"
-    assert verdict(amiss) == ("CRITICAL", f"{words}; 1 of 3 containers run")
-    ignored = one(equipped, {"type": "containers", "ignore": ["bad", "web", "s*"], "engine": "podman"}, user="root")
-    assert verdict(ignored) == ("OK", "1 of 3 containers run")
-    equipped.run("podman rm --all --force")
+# Software
 
 
 def test_software_is_found_with_the_unit_it_runs_as(alba):

@@ -13,6 +13,7 @@ from ..family import (
     CannotLookError,
     NoAnswerError,
     NotThereError,
+    StatementTimeoutError,
     family,
     finding,
     judge,
@@ -77,8 +78,10 @@ def failure(words):
     if any(number in words for number in denied):
         remedy = "check as root (roundsman_health_become: true), or correct login, password or its rights"
         return CannotLookError("MariaDB refuses: %s" % words, remedy)
-    # 20xx: the server cannot be reached or went away; 1040: too many connections; 1053: shutdown; 1969: time limit.
-    if "ERROR 20" in words or any(number in words for number in ("ERROR 1040", "ERROR 1053", "ERROR 1969")):
+    if "ERROR 1969" in words:
+        return StatementTimeoutError("MariaDB: %s" % words)
+    # 20xx: the server cannot be reached or went away; 1040: too many connections; 1053: shutdown.
+    if "ERROR 20" in words or any(number in words for number in ("ERROR 1040", "ERROR 1053")):
         return NoAnswerError("MariaDB: %s" % words)
     return CannotLookError("MariaDB: %s" % words, "correct the check's host, login or sql")
 
@@ -127,6 +130,8 @@ def run(spec, context):
             return judge_replica(spec, replica(spec, context, limit_s / 2))
         printed = ask(spec, context, spec["sql"] or QUERIES[spec["query"]], limit_s)
     except NoAnswerError as error:
+        if spec["query"] == "sql" and isinstance(error, StatementTimeoutError):
+            raise CannotLookError(str(error), "make sql faster, or raise the check's timeout") from error
         return finding(CRITICAL, str(error))
     row = (printed.splitlines() or ["0"])[0].split("\t")
     try:

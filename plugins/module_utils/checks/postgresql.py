@@ -12,6 +12,7 @@ from ..family import (
     CannotLookError,
     NoAnswerError,
     NotThereError,
+    StatementTimeoutError,
     family,
     finding,
     judge,
@@ -35,6 +36,8 @@ LAG = """SELECT CASE WHEN pg_is_in_recovery() THEN
     CASE WHEN NOT pg_is_in_recovery() THEN
         'primary with ' || (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') || ' streaming standbys'
     WHEN EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 'standby, streaming'
+    WHEN EXISTS (SELECT 1 FROM pg_settings WHERE name = 'primary_conninfo' AND setting = '')
+        THEN 'standby that replays from an archive'
     ELSE 'standby without a connection to its primary' END,
     CASE WHEN pg_is_in_recovery() THEN -1
     ELSE (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') END"""
@@ -66,10 +69,18 @@ DIMENSIONS = {
 WARN = {"connections": "80%", "lag": "30s", "transactions": "15min", "locks": 10, "wraparound": "50%"}
 CRIT = {"connections": "95%", "lag": "5min", "wraparound": "80%"}
 SEPARATOR = "\x1f"
+KEYS = {
+    "database": key("str", "database to connect to", "postgres"),
+    "host": key("str", "host or directory of the socket; by default the local socket"),
+    "port": key("port", "port of the server; by default psql's own, 5432"),
+    "login": key("str", "user of the database; by default named as the user who asks"),
+    "password": key("str", "password of the login"),
+    "user": key("str", "user of the host who asks; by default `postgres` for root without host and password"),
+}
 
 
-def command(spec, limit_s):
-    """(argv, environment, standard input) for psql; what is asked is one transaction that cannot write or wait long."""
+def command(spec, statement, limit_s):
+    """(argv, environment) for psql; what is asked is one transaction that cannot write or wait long."""
     argv = ["psql", "-XAtq", "-F", SEPARATOR, "-v", "ON_ERROR_STOP=1", "-d", spec["database"]]
     for option, name in (("-h", "host"), ("-p", "port"), ("-U", "login")):
         argv += [option, str(spec[name])] if spec[name] else []
@@ -80,8 +91,7 @@ def command(spec, limit_s):
     }
     if spec["password"]:
         environment["PGPASSWORD"] = spec["password"]
-    asked = spec["sql"].rstrip("; \n") if spec["query"] == "sql" else QUERIES[spec["query"]]
-    return [*argv, "-c", asked], environment
+    return [*argv, "-c", statement], environment
 
 
 def as_user(spec):
@@ -98,13 +108,15 @@ def failure(code, stderr):
     words = " ".join(lines[:3]).replace("psql: error: ", "").replace("\t", " ") or "psql ended with %d" % code
     unwell = ("could not connect", "Connection refused", "No such file", "starting up", "shutting down", "recovery",
               "too many clients", "too many connections", "remaining connection slots", "timeout expired",
-              "closed the connection", "statement timeout", "No route to host", "timed out")  # fmt: skip
+              "closed the connection", "No route to host", "timed out")  # fmt: skip
     denied = ("Permission denied", "authentication", "permission denied", "no password supplied", "pg_hba.conf")
     if any(text in words for text in denied) or ('role "' in words and "does not exist" in words):
         return CannotLookError(
             "PostgreSQL refuses: %s" % words,
             "check as root (roundsman_health_become: true), or correct login, password or its rights (pg_monitor)",
         )
+    if "statement timeout" in words:
+        return StatementTimeoutError("PostgreSQL: %s" % words)
     if any(text in words for text in unwell):
         return NoAnswerError("PostgreSQL: %s" % words)
     return CannotLookError("PostgreSQL: %s" % words, "correct the check's database, host or sql")
@@ -143,9 +155,9 @@ def target(spec):
     return " ".join(part for part in (spec["query"], place, database) if part)
 
 
-def ask(spec, context, limit_s):
+def ask(spec, context, statement, limit_s):
     """The fields of the first row, none for no row. NoAnswerError or CannotLookError."""
-    argv, environment = command(spec, limit_s)
+    argv, environment = command(spec, statement, limit_s)
     code, stdout, stderr = context.run(
         ["timeout", "-k", "1", "%g" % limit_s, *argv], user=as_user(spec), environment=environment
     )
@@ -160,9 +172,13 @@ def ask(spec, context, limit_s):
 
 
 def run(spec, context):
+    own = spec["query"] == "sql"
+    statement = spec["sql"].rstrip("; \n") if own else QUERIES[spec["query"]]
     try:
-        return judge_row(spec, ask(spec, context, context.limit_s * 0.9))
+        return judge_row(spec, ask(spec, context, statement, context.limit_s * 0.9))
     except NoAnswerError as error:
+        if own and isinstance(error, StatementTimeoutError):
+            raise CannotLookError(str(error), "make sql faster, or raise the check's timeout") from error
         return finding(CRITICAL, str(error))
 
 
@@ -183,12 +199,7 @@ FAMILY = family(
         "query": key("str", "what to look at", "connections", choices=(*QUERIES, "sql")),
         "sql": key("str", "with `query: sql`, a SELECT that returns one number"),
         "standbys": key("int", "with `query: lag` on a primary, how many standbys have to be streaming"),
-        "database": key("str", "database to connect to", "postgres"),
-        "host": key("str", "host or directory of the socket; by default the local socket"),
-        "port": key("port", "port of the server; by default psql's own, 5432"),
-        "login": key("str", "user of the database; by default named as the user who asks"),
-        "password": key("str", "password of the login"),
-        "user": key("str", "user of the host who asks; by default `postgres` for root without host and password"),
+        **KEYS,
         "warn": threshold(By("query", DIMENSIONS, WARN), "the number"),
         "crit": threshold(By("query", DIMENSIONS, CRIT), "the number"),
     },

@@ -27,9 +27,11 @@ from ..family import (
 )
 from ..prometheus_text import value, values
 from ..redaction import for_people
-from ..redis_wire import KEYS, RefusedError, log_in, refused, trouble
+from ..redis_wire import KEYS as REDIS_KEYS
+from ..redis_wire import RefusedError, log_in, refused, trouble
 from ..thresholds import number
 from ..web import get, url_faults
+from .postgresql import KEYS as POSTGRESQL_KEYS
 from .postgresql import ask
 
 # `run` tells one life of a counter from the next, where its source says so; `at` is in s of the clock since boot.
@@ -97,9 +99,8 @@ def _lines(path, most=10000):
 
 
 def postgresql(spec, context, patience_s):
-    asked = dict.fromkeys(("host", "user"), None)
-    asked.update(query="sql", sql=TRANSACTIONS, database="postgres", port=spec["port"], login=None, password=None)
-    count, run_id = ask(asked, context, patience_s)[0].split(" ")
+    asked = dict(spec, database=spec["database"] or "postgres")
+    count, run_id = ask(asked, context, TRANSACTIONS, patience_s)[0].split(" ")
     return int(count), run_id
 
 
@@ -118,14 +119,15 @@ def prometheus(spec, _context, patience_s):
 
 
 def redis(spec, _context, patience_s):
+    asked = dict(spec, host=spec["host"] or "localhost", port=spec["port"] or 6379, database=int(spec["database"] or 0))
     try:
-        server = log_in(dict(spec, host=spec["host"], port=spec["port"] or 6379), patience_s)
+        server = log_in(asked, patience_s)
         try:
             info = server.info()
         finally:
             server.close()
     except RefusedError as error:
-        raise refused(spec, error) from error
+        raise refused(asked, error) from error
     except (OSError, ValueError) as error:
         raise NoAnswerError("redis %s" % trouble(error, patience_s)) from error
     return int(info.get("total_commands_processed", 0)), info.get("run_id", "")
@@ -185,6 +187,8 @@ def target(spec):
 
 def judge_spec(spec):
     faults = ["%s is missing" % name for name in NEEDS.get(spec["source"], ()) if not spec[name]]
+    if spec["source"] == "redis" and not (spec["database"] or "0").isdigit():
+        faults.append("database of redis is a number")
     return faults + (url_faults("url", spec["url"]) if spec["url"] else [])
 
 
@@ -198,8 +202,13 @@ FAMILY = family(
         "labels": key("dict", "only samples of the metric whose labels match these patterns, added up"),
         "path": key("path", "the file that holds the number"),
         "url": key("str", "stub_status of nginx, or the Prometheus endpoint"),
-        **KEYS,
+        **REDIS_KEYS,
+        **POSTGRESQL_KEYS,
+        "host": key("str", "of `redis` (default `localhost`) and `postgresql` (default the local socket)"),
         "port": key("port", "its port; by default the usual one"),
+        "username": key("str", "user for basic authentication, or of `redis`"),
+        "password": key("str", "password of the username or login"),
+        "database": key("str", "name with `postgresql` (default `postgres`), number with `redis` (default 0)"),
         "sample": key("seconds", "how long to look where no earlier round can be compared with", "1s"),
         "warn": threshold("rate", "the rate; `10/s:` is at least ten per second"),
         "crit": threshold("rate", "the rate; `10/s:` is at least ten per second"),

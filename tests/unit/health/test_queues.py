@@ -6,7 +6,6 @@ import time
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.checks import (
-    mariadb,
     postfix,
     postgresql,
     rabbitmq,
@@ -15,8 +14,6 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.checks import (
 )
 from ansible_collections.roundsman.fleet.plugins.module_utils.family import (
     CannotLookError,
-    NoAnswerError,
-    NotThereError,
 )
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import read
 
@@ -129,6 +126,7 @@ def test_thresholds_of_postgresql_have_the_unit_and_default_of_the_query():
         (["0", "primary with 1 streaming standbys", "1"], 1, "OK"),
         (["0", "primary with 0 streaming standbys", "0"], 1, "CRITICAL"),
         (["31", "standby, streaming", "-1"], None, "WARNING"),
+        (["0", "standby that replays from an archive", "-1"], None, "OK"),
         (["0", "standby without a connection to its primary", "-1"], None, "CRITICAL"),
     ],
 )
@@ -149,7 +147,7 @@ def test_own_sql_that_returns_no_number_is_unknown(row):
 
 
 def test_a_password_is_in_the_environment_of_psql_and_not_in_its_arguments():
-    argv, environment = postgresql.command(keys_of({"type": "postgresql", "password": "geheim"}), 9)
+    argv, environment = postgresql.command(keys_of({"type": "postgresql", "password": "geheim"}), "SELECT 1", 9)
     assert ("geheim" in str(argv), environment["PGPASSWORD"]) == (False, "geheim")
 
 
@@ -229,39 +227,3 @@ def test_a_redis_socket_that_is_gone_is_critical(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
     assert result_of({"type": "redis", "socket": str(path)})["status"] == "CRITICAL"
-
-
-@pytest.mark.parametrize(
-    ("state", "status", "words"),
-    [
-        ({"Replica_IO_Running": "Yes", "Replica_SQL_Running": "Yes", "Seconds_Behind_Source": "3"}, "OK", "lag 3.0 s"),
-        ({"Replica_IO_Running": "Yes", "Replica_SQL_Running": "Yes", "Seconds_Behind_Source": "31"}, "WARNING", "31 s"),
-        (
-            {"Replica_IO_Running": "Yes", "Replica_SQL_Running": "No", "Last_SQL_Error": "Duplicate entry"},
-            "CRITICAL",
-            "SQL thread stopped: Duplicate entry",
-        ),
-        ({"Replica_IO_Running": "Connecting", "Replica_SQL_Running": "Yes"}, "CRITICAL", "IO thread stopped"),
-    ],
-)
-def test_replication_of_mariadb(state, status, words):
-    found = mariadb.judge_replica(keys_of({"type": "mariadb", "query": "lag"}), state)
-    assert (found.status, words in found.message) == (status, True), found
-
-
-def test_a_mariadb_without_a_primary_is_no_replica():
-    with pytest.raises(NotThereError):
-        mariadb.judge_replica(keys_of({"type": "mariadb", "query": "lag"}), {})
-
-
-@pytest.mark.parametrize(
-    ("words", "error"),
-    [
-        ("ERROR 2002 (HY000): Can't connect to local server through socket", NoAnswerError),
-        ("ERROR 1040 (HY000): Too many connections", NoAnswerError),
-        ("ERROR 1045 (28000): Access denied for user 'x'@'localhost'", CannotLookError),
-        ("ERROR 1146 (42S02): Table 'shop.orders' doesn't exist", CannotLookError),
-    ],
-)
-def test_what_a_failed_client_of_mariadb_means(words, error):
-    assert type(mariadb.failure(words)) is error

@@ -88,6 +88,11 @@ def test_what_a_source_needs_is_asked_for():
     assert faults == ["check 1: url is missing", "check 1: name is missing"]
 
 
+def test_the_number_of_a_redis_database_is_a_number():
+    _specs, faults = read([{"type": "throughput", "source": "redis", "database": "shop"}], 10)
+    assert faults == ["check 1: database of redis is a number"]
+
+
 def test_rates_of_bytes_have_units():
     keys = keys_of({"type": "throughput", "source": "disk", "name": "vda", "warn": "1MB/s:", "crit": "60KiB/min:"})
     assert (keys["warn"].low, keys["crit"].low) == (1000000, 1024)

@@ -1,0 +1,64 @@
+"""What MariaDB and PostgreSQL say of their replication, and what their clients say when they fail."""
+
+import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils.checks import (
+    mariadb,
+    postgresql,
+)
+from ansible_collections.roundsman.fleet.plugins.module_utils.family import (
+    CannotLookError,
+    NoAnswerError,
+    NotThereError,
+    StatementTimeoutError,
+)
+
+from .builders import keys_of
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "words"),
+    [
+        ({"Replica_IO_Running": "Yes", "Replica_SQL_Running": "Yes", "Seconds_Behind_Source": "3"}, "OK", "lag 3.0 s"),
+        ({"Replica_IO_Running": "Yes", "Replica_SQL_Running": "Yes", "Seconds_Behind_Source": "31"}, "WARNING", "31 s"),
+        (
+            {"Replica_IO_Running": "Yes", "Replica_SQL_Running": "No", "Last_SQL_Error": "Duplicate entry"},
+            "CRITICAL",
+            "SQL thread stopped: Duplicate entry",
+        ),
+        ({"Replica_IO_Running": "Connecting", "Replica_SQL_Running": "Yes"}, "CRITICAL", "IO thread stopped"),
+    ],
+)
+def test_replication_of_mariadb(state, status, words):
+    found = mariadb.judge_replica(keys_of({"type": "mariadb", "query": "lag"}), state)
+    assert (found.status, words in found.message) == (status, True), found
+
+
+def test_a_mariadb_without_a_primary_is_no_replica():
+    with pytest.raises(NotThereError):
+        mariadb.judge_replica(keys_of({"type": "mariadb", "query": "lag"}), {})
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("ERROR 2002 (HY000): Can't connect to local server through socket", NoAnswerError),
+        ("ERROR 1040 (HY000): Too many connections", NoAnswerError),
+        ("ERROR 1969 (70100): Query execution was interrupted (max_statement_time exceeded)", StatementTimeoutError),
+        ("ERROR 1045 (28000): Access denied for user 'x'@'localhost'", CannotLookError),
+        ("ERROR 1146 (42S02): Table 'shop.orders' doesn't exist", CannotLookError),
+    ],
+)
+def test_what_a_failed_client_of_mariadb_means(words, error):
+    assert type(mariadb.failure(words)) is error
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("ERROR:  canceling statement due to statement timeout", StatementTimeoutError),
+        ("psql: error: connection to server on socket failed: FATAL:  sorry, too many clients already", NoAnswerError),
+        ("ERROR:  permission denied for table orders", CannotLookError),
+    ],
+)
+def test_what_a_failed_psql_means(words, error):
+    assert type(postgresql.failure(1, words)) is error
