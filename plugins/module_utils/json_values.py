@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from .family import CRITICAL, OK, judge, limits, perf, worst
@@ -95,4 +96,12 @@ def _judge_value(document, path, expected):
     thresholds = thresholds_of(expected)
     status = judge(value, *thresholds)
     fault = None if status == OK else "%s is %s%s" % (path, shown, limits(status, *thresholds))
-    return status, fault, perf(path, value, "", thresholds)
+    return status, fault, perf(path, value, "", thresholds) if _is_finite(value) else None
+
+
+def _is_finite(value):
+    """Whether a number can be written as performance data; JSON holds Infinity, 1e999 and numbers of any length."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

@@ -247,6 +247,12 @@ def test_paths(path, value):
     assert at_path(document, path) == (document if path == "" else value)
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_numbers_that_performance_data_cannot_hold_are_judged_all_the_same(value):
+    status, (fault,), data = judge_json({"a": {"crit": "-5:5"}}, f'{{"a": {value}}}')
+    assert (status, fault.startswith("a is "), fault.endswith("(crit -5:5)"), data) == ("CRITICAL", True, True, [])
+
+
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_no_document_breaks_the_judgement(document):
     status, faults, _data = judge_json({"a.b": 1, "[0]": {"warn": 1}}, json.dumps(document))
