@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Store:
         for hour in range(240, -1, -1):
             at = NOW - timedelta(hours=hour)
             history.record(tx, "web1", at, [filled(87 - hour / 8)])
-        for result, seen_at in ((DISK, NOW), (SITE, NOW - timedelta(days=3))):
+        for result, seen_at in ((filled(87), NOW), (SITE, NOW - timedelta(days=3))):
             checks.save_result(tx, "web1", result["id"], result=result, seen_at=stamp(seen_at), state={})
     return store
 
