@@ -12,7 +12,7 @@ import time
 from . import manifest, tree
 from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
-from .repository import key, local_path, open_or_create, recognise
+from .repository import key, open_or_create, recognise
 from .sources import registry
 from .state import read_json, replace_file
 
@@ -63,7 +63,7 @@ def look(session, spec, record):
     """Check mode: what a backup would read, without touching repository or state."""
     source = registry.source_of(spec)
     try:
-        prepared = source.prepare(session.state, _always_excluded(session))
+        prepared = source.prepare(session.effects())
         record["warnings"] = list(prepared.warnings)
         for found in tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes)):
             session.tick()
@@ -90,18 +90,13 @@ def look(session, spec, record):
     return text.format(record["manifest_entries"], spec["id"], record["total_bytes"], session.repository, repository)
 
 
-def _always_excluded(session):
-    path = local_path(session.url)
-    return [path] if path else []
-
-
 def back_up(session, spec, record):
     """Make the backup; returns the message for a person. Fills `record` as far as it gets, also when it fails."""
     with session.working() as engine:
         record["engine"] = {"name": engine.name, "version": engine.version}
         source = registry.source_of(spec)
         try:
-            prepared = source.prepare(session.state, _always_excluded(session))
+            prepared = source.prepare(session.effects())
             record["warnings"] = list(prepared.warnings)
             created = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
             if created:
@@ -155,6 +150,8 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
         "taken_at_ns": taken_at_ns,
         "paths": [tree.text(p) for p in prepared.paths],
         "excludes": [tree.text(p) for p in prepared.excludes],
+        "definition": registry.without_secrets(spec),
+        "expectations": prepared.expectations,
     }
     found = tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes))
     return manifest.write(path, header, found, session.tick)

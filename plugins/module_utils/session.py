@@ -14,7 +14,8 @@ import time
 from .engines.base import BackupError
 from .engines.restic import Restic
 from .redaction import redactor, url_secrets, without_credentials
-from .repository import Memory, key
+from .repository import Memory, key, local_path
+from .sources.base import Effects
 from .state import State, default_directory, from_os_error, remove_tree
 
 COMMON = {
@@ -39,17 +40,18 @@ def timestamp(moment):
 class Session:
     """One call of a module: its arguments, clock, deadline, secrets, state and engine."""
 
-    def __init__(self, module):
+    def __init__(self, module, secrets=()):
         params = module.params
         self.module = module
         self.host = params["host"]
         self.url = params["repository"]
         self.repository = without_credentials(self.url)
-        secrets = [params["password"]] + [str(value) for value in params["environment"].values()]
-        self.redact = redactor(self.url, secrets)
+        known = [params["password"], *secrets, *(str(value) for value in params["environment"].values())]
+        self.redact = redactor(self.url, known)
         module.no_log_values.update(url_secrets(self.url))
         self.state = State(params["state_dir"] or default_directory(os.geteuid(), os.path.expanduser("~")))
         self.memory = Memory(self.state)
+        self._lock_fd = None
         self.started = time.monotonic()
         self.deadline = self.started + params["timeout_s"]
 
@@ -64,7 +66,7 @@ class Session:
                 "the time limit of {0} s was reached. Raise timeout_s.".format(self.module.params["timeout_s"]),
             )
 
-    def engine(self, lock_fd=None):
+    def engine(self):
         params = self.module.params
         return Restic(
             {
@@ -75,8 +77,21 @@ class Session:
                 "deadline": self.deadline,
                 "lock_timeout_s": params["lock_timeout_s"],
                 "redact": self.redact,
-                "keep_fds": () if lock_fd is None else (lock_fd,),
+                "keep_fds": () if self._lock_fd is None else (self._lock_fd,),
             }
+        )
+
+    def effects(self):
+        """What a source may do in this call."""
+        own = local_path(self.url)
+        return Effects(
+            self.state,
+            [own] if own else [],
+            self.module.params.get("spool_dir"),
+            self.tick,
+            lambda: max(1.0, self.deadline - time.monotonic()),
+            self.redact,
+            () if self._lock_fd is None else (self._lock_fd,),
         )
 
     @contextlib.contextmanager
@@ -85,7 +100,11 @@ class Session:
         if self.module.params["low_priority"]:
             _be_gentle(self.module)
         with self.state.locked(key(self.url), self.module.params["lock_timeout_s"]) as fd:
-            yield self.engine(fd)
+            self._lock_fd = fd
+            try:
+                yield self.engine()
+            finally:
+                self._lock_fd = None
 
     def scratch(self, directory):
         """An empty private directory of this repository below `directory`; call under the lock."""
@@ -121,12 +140,13 @@ def _be_gentle(module):
         module.run_command([ionice, "-c", "2", "-n", "7", "-p", str(os.getpid())])
 
 
-def run_module(module, name, record, work):
+def run_module(module, name, record, work, secrets=()):
     """Run `work(session, record)`, which returns what to report besides `record`; report both, also in failure.
 
-    `work` fills `record` (a dict of docs/records.md, with `reason` and `duration_s`) as far as it gets.
+    `work` fills `record` (a dict of docs/records.md, with `reason` and `duration_s`) as far as it gets. `secrets` are
+    those that the arguments do not declare as such.
     """
-    session = start(module)
+    session = start(module, secrets)
     try:
         result = work(session, record)
     except BackupError as failure:
@@ -149,7 +169,7 @@ def _leave(_number, _frame):
     raise SystemExit(143)
 
 
-def start(module):
+def start(module, secrets=()):
     """The session of a module; from here on a polite kill runs the clean-up, too."""
     signal.signal(signal.SIGTERM, _leave)
-    return Session(module)
+    return Session(module, secrets)

@@ -118,6 +118,29 @@ def read_json(path, absent):
         ) from error
 
 
+def make_private(path, user=None):
+    """Make a directory (and those above it) that only its owner may enter; `user` (a name) owns it when given."""
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)
+        os.chmod(path, 0o700)
+        if user:
+            shutil.chown(path, user)
+    except (OSError, LookupError) as error:
+        raise from_os_error("making a directory", path, error) from error
+
+
+def require_room(directory, needed_bytes, text):
+    """Refuse with `no_space` unless that much (and a margin) is free; `text` takes directory, MiB free, MiB needed."""
+    room = os.statvfs(directory)
+    free = room.f_bavail * room.f_frsize
+    needed = needed_bytes + _MARGIN_BYTES
+    if free < needed:
+        raise BackupError("no_space", text.format(directory, free >> 20, needed >> 20))
+
+
+_MARGIN_BYTES = 64 << 20
+
+
 def remove_tree(path):
     """Remove a directory whatever modes a restore gave to its parts."""
 
@@ -134,7 +157,7 @@ def remove_tree(path):
 
 
 def from_os_error(doing, path, error):
-    """The BackupError for an OSError of our own file work."""
+    """The BackupError for an OSError (or a LookupError of a user's name) of our own file work."""
     reason = {
         errno.ENOSPC: "no_space",
         errno.EDQUOT: "no_space",
@@ -142,5 +165,6 @@ def from_os_error(doing, path, error):
         errno.EPERM: "unprivileged",
     }
     return BackupError(
-        reason.get(error.errno, "engine_failed"), "{0} failed at {1}: {2}.".format(doing, path, error.strerror or error)
+        reason.get(getattr(error, "errno", None), "engine_failed"),
+        "{0} failed at {1}: {2}.".format(doing, path, getattr(error, "strerror", None) or error),
     )

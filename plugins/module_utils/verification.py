@@ -1,22 +1,23 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Climbs the ladder of evidence for snapshots: stored, read, restored."""
+"""Climbs the ladder of evidence for snapshots: stored, read, restored, proven."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import namedtuple
 
 from . import manifest, tree
 from .backing_up import seen_changing
 from .comparison import compare
 from .engines.base import BackupError, complete_ids, of_source, tag_value
+from .proof import DAMAGE, prove
 from .repository import recognise
 from .session import timestamp
-from .state import from_os_error
+from .state import from_os_error, require_room
 
-LEVELS = ("stored", "read", "restored")
-_MARGIN_BYTES = 64 << 20
+LEVELS = ("stored", "read", "restored", "proven")
 
 
 def blank(source, snapshot, wanted):
@@ -35,14 +36,23 @@ def blank(source, snapshot, wanted):
         "mismatches": [],
         "mismatch_count": 0,
         "changed_during_backup": 0,
+        "where": None,
+        "findings": [],
+        "canary_at": None,
         "restore_s": None,
+        "drill_s": None,
         "duration_s": 0,
         "time": None,
     }
 
 
-def verify(session, wanted, sources, snapshot_ids, scratch_dir):
+# wanted (level), where (name of the host that looks), scratch_dir (or None), self_test (must a drill be able to fail?)
+Wish = namedtuple("Wish", "wanted where scratch_dir self_test")
+
+
+def verify(session, wish, sources, snapshot_ids):
     """Verify the newest complete snapshot of each source, or the given snapshots: a list of verifications."""
+    wanted = wish.wanted
     records = [blank(source, None, wanted) for source in sources] + [blank(None, s, wanted) for s in snapshot_ids]
     try:
         with session.working() as engine:
@@ -50,13 +60,13 @@ def verify(session, wanted, sources, snapshot_ids, scratch_dir):
             everything = engine.snapshots()
             chosen = _choose(records, everything, session.host)
             if chosen:
-                _climb(session, engine, wanted, chosen, scratch_dir)
+                _climb(session, engine, wish, chosen)
     except BackupError as failure:
         _settle(session, [r for r in records if not r["reason"] and r["outcome"] != "ok"], failure)
     except OSError as error:
         failure = from_os_error("the verification", error.filename or "?", error)
         _settle(session, [r for r in records if not r["reason"] and r["outcome"] != "ok"], failure)
-    return [_finished(session, record) for record in records]
+    return [_finished(session, wish, record) for record in records]
 
 
 def _choose(records, everything, host):
@@ -85,16 +95,16 @@ def _choose(records, everything, host):
     return chosen
 
 
-def _climb(session, engine, wanted, chosen, scratch_dir):
+def _climb(session, engine, wish, chosen):
     records = [record for record, _snapshot in chosen]
     started = time.monotonic()
-    if not _check_repository(session, engine, wanted, records):
+    if not _check_repository(session, engine, wish.wanted, records):
         return
     shared_s = time.monotonic() - started
     for record, snapshot in chosen:
         started = time.monotonic()
-        if wanted == "restored":
-            _restore_and_compare(session, engine, record, snapshot, scratch_dir)
+        if wish.wanted in ("restored", "proven"):
+            _restore_and_compare(session, engine, wish, record, snapshot)
         else:
             record.update(outcome="ok", failed_level=None)
         record["duration_s"] = round(shared_s + time.monotonic() - started, 3)
@@ -131,17 +141,17 @@ def _reach(records, level):
 
 def _settle(session, records, failure):
     """Write a failure into records: damage speaks against a snapshot, all else means that we could not look."""
-    outcome = "damaged" if failure.reason == "repository_damaged" else "unknown"
+    outcome = "damaged" if failure.reason in DAMAGE else "unknown"
     for record in records:
         record.update(outcome=outcome, reason=failure.reason, message=session.redact(failure.message))
 
 
-def _restore_and_compare(session, engine, record, snapshot, scratch_dir):
+def _restore_and_compare(session, engine, wish, record, snapshot):
     try:
-        with session.scratch(scratch_dir) as scratch:
+        with session.scratch(wish.scratch_dir) as scratch:
             path = fetch_manifest(engine, snapshot, scratch)
-            _header, footer = manifest.header_and_footer(path)
-            _ensure_space(scratch, footer)
+            header, footer = manifest.header_and_footer(path)
+            require_room(scratch, footer["bytes"] + footer["entries"] * 4096, _NO_ROOM)
             copy = os.path.join(scratch, "copy")
             os.mkdir(copy, 0o700)
             started = time.monotonic()
@@ -149,6 +159,9 @@ def _restore_and_compare(session, engine, record, snapshot, scratch_dir):
             record["restore_s"] = round(time.monotonic() - started, 3)
             found = compare_copy(session, snapshot, path, copy)
             _judge(session, record, found, failure)
+            if wish.wanted == "proven" and record["outcome"] == "ok":
+                prove(session, record, header, copy, wish.self_test)
+                record["drill_s"] = round(time.monotonic() - started, 3)
     except BackupError as failure:
         _settle(session, [record], failure)
     except OSError as error:
@@ -185,14 +198,6 @@ def fetch_manifest(engine, snapshot, scratch):
             "the manifest in the snapshot is not the one that was saved: its SHA-256 differs from the snapshot's tag",
         )
     return path
-
-
-def _ensure_space(scratch, footer):
-    room = os.statvfs(scratch)
-    free = room.f_bavail * room.f_frsize
-    needed = footer["bytes"] + footer["entries"] * 4096 + _MARGIN_BYTES
-    if free < needed:
-        raise BackupError("no_space", _NO_ROOM.format(scratch, free >> 20, needed >> 20))
 
 
 _NO_ROOM = (
@@ -241,7 +246,8 @@ def _judge(session, record, found, failure):
         record.update(outcome="ok", level="restored", failed_level=None)
 
 
-def _finished(session, record):
+def _finished(session, wish, record):
+    record["where"] = wish.where
     record["time"] = timestamp(time.time())
     record["duration_s"] = record["duration_s"] or session.elapsed()
     where = "{0} of {1}, snapshot {2}".format(record["source"] or "?", session.host, (record["snapshot"] or "none")[:8])

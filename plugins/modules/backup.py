@@ -54,6 +54,11 @@ options:
       - A repository that has vanished or was replaced is a failure in any case.
     type: bool
     default: true
+  spool_dir:
+    description:
+      - A directory with room for what sources dump before it is saved, in private directories of the sources' names.
+      - Defaults to C(spool) in O(state_dir).
+    type: path
 """
 
 EXAMPLES = r"""
@@ -96,8 +101,11 @@ def main():
             source={"type": "dict", "required": True},
             backup_type={"type": "str", "choices": ["full", "incremental"], "default": "incremental"},
             initialize={"type": "bool", "default": True},
+            spool_dir={"type": "path"},
         ),
         supports_check_mode=True,
+        # A definition may hold secrets, which the host's log is not for.
+        no_log=True,
     )
     spec = module.params["source"]
     registry.require_sound(module, [spec])
@@ -109,7 +117,7 @@ def main():
         message = (look if module.check_mode else back_up)(session, spec, record)
         return {"changed": True, "msg": message}
 
-    run_module(module, "backup", record, work)
+    run_module(module, "backup", record, work, registry.secrets_of(spec))
 
 
 if __name__ == "__main__":

@@ -155,6 +155,8 @@ def main():
         argument_spec=dict(spec, sources={"type": "list", "elements": "dict", "default": []}),
         required_by={"repository": ("password", "host")},
         supports_check_mode=True,
+        # Definitions may hold secrets, which the host's log is not for.
+        no_log=True,
     )
     registry.require_sound(module, module.params["sources"])
     if not module.params["repository"]:

@@ -14,7 +14,9 @@ author:
 description:
   - Gathers evidence for snapshots, level by level. V(stored) means that the structure of the repository is consistent.
     V(read) means that all data were read back and match their hashes. V(restored) means that the snapshot was restored
-    without a cache into a scratch directory, and that every entry equals the manifest taken at backup time.
+    without a cache into a scratch directory, and that every entry equals the manifest taken at backup time. V(proven)
+    means that the application was started from the restored copy, apart from the network, and answered what it had
+    answered at backup time. Files without an application stay at V(restored), which is all that can be known of them.
   - Each level includes the ones before it. The repository is checked once for all snapshots of a call.
   - Owner and group are compared only by root, because nobody else can restore them.
   - Fails when any snapshot did not reach the wanted level, and reports all of them in any case.
@@ -48,8 +50,18 @@ options:
     description:
       - The level to reach.
     type: str
-    choices: [stored, read, restored]
+    choices: [stored, read, restored, proven]
     default: restored
+  where:
+    description:
+      - The name of the host that looks, when it is not O(host), for the record.
+    type: str
+  self_test:
+    description:
+      - After a proof that held, damage the restored copy and prove it again. A drill that does not fail then is
+        reported as broken.
+    type: bool
+    default: false
   scratch_dir:
     description:
       - A directory in which a private scratch directory is made for the time of the comparison.
@@ -82,7 +94,7 @@ verifications:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.session import COMMON, start
-from ..module_utils.verification import LEVELS, verify
+from ..module_utils.verification import LEVELS, Wish, verify
 
 
 def main():
@@ -92,13 +104,16 @@ def main():
             sources={"type": "list", "elements": "str", "default": []},
             snapshots={"type": "list", "elements": "str", "default": []},
             level={"type": "str", "choices": list(LEVELS), "default": "restored"},
+            where={"type": "str"},
+            self_test={"type": "bool", "default": False},
             scratch_dir={"type": "path"},
         ),
         required_one_of=[("sources", "snapshots")],
         supports_check_mode=True,
     )
     params = module.params
-    records = verify(start(module), params["level"], params["sources"], params["snapshots"], params["scratch_dir"])
+    wish = Wish(params["level"], params["where"] or params["host"], params["scratch_dir"], params["self_test"])
+    records = verify(start(module), wish, params["sources"], params["snapshots"])
     failed = [record["message"] for record in records if record["outcome"] != "ok"]
     if failed:
         module.fail_json(msg="\n".join(failed), verifications=records)

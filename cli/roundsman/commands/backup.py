@@ -31,7 +31,7 @@ def run(full: bool, **options: Any) -> None:
 
 @backup.command()
 @click.option(
-    "--level", type=click.Choice(["stored", "read", "restored"]), default="restored", show_default=True,
+    "--level", type=click.Choice(["stored", "read", "restored", "proven"]), default="restored", show_default=True,
     help="The evidence wanted; each level includes the ones before.",
 )  # fmt: skip
 @run_options

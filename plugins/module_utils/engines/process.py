@@ -7,10 +7,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import tempfile
 from collections import namedtuple
+
+from .base import BackupError
 
 # rc (None when the time limit was reached), out (str, empty when it went to a stream), err (str)
 Finished = namedtuple("Finished", "rc out err")
@@ -21,9 +24,19 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def _die_with_parent():
-    # Work without a reporter must stop: kill -9 of the module would otherwise leave the engine running unwatched.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _begin_as(user):
+    """What the child does before it becomes the program. `user` is a pwd entry or None."""
+
+    def begin():
+        if user:
+            os.initgroups(user.pw_name, user.pw_gid)
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+        # Work without a reporter must stop: kill -9 of the module would otherwise leave the engine running unwatched.
+        # A change of user would undo it, so it comes last.
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return begin
 
 
 def _text(stream):
@@ -44,21 +57,40 @@ def _end(process):
             return
 
 
-def run(argv, env, timeout_s, stdout=None, keep_fds=()):
+def _entry_of(user):
+    """The pwd entry of the user to become, or None when that is who we are."""
+    if user is None:
+        return None
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise BackupError("unprivileged", "there is no user {0} on this host".format(user)) from None
+    if entry.pw_uid == os.geteuid():
+        return None
+    if os.geteuid() != 0:
+        raise BackupError("unprivileged", "only root can become {0}: run with become".format(user))
+    return entry
+
+
+def run(argv, env, timeout_s, stdout=None, keep_fds=(), user=None, stdin=None, cwd=None):
     """Run `argv` in a process group of its own; output goes to files, so that no pipe can stall it.
 
-    `keep_fds` stay open in the child: a lock held by such a descriptor lasts as long as the child does.
+    `keep_fds` stay open in the child: a lock held by such a descriptor lasts as long as the child does. `user` (a name)
+    is whom it runs as, which takes root. `stdin` and `stdout` are open files. Raises FileNotFoundError without the
+    program, BackupError(unprivileged) without the user or the right to become it.
     """
+    entry = _entry_of(user)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         # run_command has no time limit, no descriptors to keep and no process group to kill.
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin or subprocess.DEVNULL,
+            cwd=cwd,
             stdout=stdout or out,
             stderr=err,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  (modules have one thread)
+            preexec_fn=_begin_as(entry),  # noqa: PLW1509  (modules have one thread)
             pass_fds=keep_fds,
         )
         try:

@@ -1,17 +1,92 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a kind of source must offer, and which kinds there are.
+"""What a kind of source must offer.
 
-A source is a class with `type`, `KEYS` (the keys that its definition may have), and
+A source is a class with
 
+- `type`: its name in definitions; `KEYS`: the keys that its definition may have besides those of every source;
+  `SECRETS`: those of them that hold secrets (they are never kept in the manifest nor shown);
 - `faults(spec)`: what is wrong with a definition, as a list of str, without touching anything;
-- `prepare(state, always_excluded)`: make what is to be saved ready and return a Prepared, or raise BackupError;
-- `cleanup()`: remove what `prepare` made; called in any case.
+- an instance per definition: `SomeSource(spec)`;
+- `prepare(effects)`: make what is to be saved ready and return a Prepared, or raise BackupError. In check mode it is
+  called, too, so it must not change what it saves;
+- `cleanup()`: remove what `prepare` made; called in any case;
+- `prove(copy, values, effects)`: start the application from the restored copy, apart from the network and from what is
+  live, and return the same values as `prepare` expected, found in the copy. `copy` is the directory (str) under which
+  the saved paths lie with their full names; `values` are those that are expected. It is called on an instance whose
+  definition came from the manifest, so without secrets, and maybe on another host. Raises BackupError: `proof_failed`
+  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started.
+
+A kind whose files need no application leaves `prove` out.
 """
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 
-# paths (absolute, bytes, none below another), excludes (patterns, bytes), warnings (str)
-Prepared = namedtuple("Prepared", "paths excludes warnings")
+from ..engines import process
+from ..engines.base import BackupError
+from ..state import make_private, remove_tree, require_room
+
+# paths (absolute, bytes, none below another), excludes (patterns, bytes), warnings (str), expectations
+Prepared = namedtuple("Prepared", "paths excludes warnings expectations")
+Prepared.__new__.__defaults__ = (None,)
+
+
+def expectations(values, canary_at=None):
+    """What a proof must find again.
+
+    `values`: what was counted in the very state that is saved, by name (`rows of public.orders` -> 4711), text or
+    numbers. `canary_at`: when the newest data in that state were written (RFC 3339, UTC), or None when nobody knows;
+    its age is the recovery point that would really be reached.
+    """
+    return {"values": dict(values), "canary_at": canary_at}
+
+
+class Effects:
+    """What a source may do on the host: run programs within the time limit, and keep files in a private place."""
+
+    def __init__(self, state, always_excluded, spool_dir, tick, seconds_left, redact, keep_fds=()):
+        self.state = state
+        self.always_excluded = always_excluded
+        self.tick = tick
+        self.redact = redact
+        self._spool_dir = spool_dir
+        self._seconds_left = seconds_left
+        self._keep_fds = keep_fds
+
+    def run(self, argv, reason, doing, **options):
+        """Run a program to its end and return process.Finished; BackupError(reason) when it fails or is not there.
+
+        `options` are those of process.run: user, environment, stdin, stdout, cwd. Its output is text, at most 64 MiB.
+        """
+        environment = dict(os.environ, LC_ALL="C.UTF-8", **options.pop("environment", {}))
+        try:
+            said = process.run(argv, environment, self._seconds_left(), keep_fds=self._keep_fds, **options)
+        except FileNotFoundError:
+            raise BackupError("application_missing", _MISSING.format(doing, argv[0])) from None
+        if said.rc is None:
+            raise BackupError("timeout", "{0} was stopped, because the time limit was reached.".format(doing))
+        if said.rc:
+            words = " | ".join(line.strip() for line in (said.err or said.out).splitlines() if line.strip())[-600:]
+            text = "{0} failed ({1} ended with {2}): {3}".format(doing, argv[0], said.rc, words or "it said nothing")
+            raise BackupError("no_space" if "No space left" in words else reason, self.redact(text))
+        return said
+
+    def spool(self, source_id, needed_bytes, user=None):
+        """An empty private directory for what a source dumps, always the same one, so that what a crash left there is
+        removed and the engine finds the parent. `user` (a name) owns it when given.
+        """
+        path = os.path.join(self._spool_dir or self.state.make("spool"), source_id)
+        remove_tree(path)
+        make_private(path, user)
+        require_room(path, needed_bytes, _NO_ROOM)
+        return path
+
+
+_MISSING = "{0} needs the program {1}, which is not on this host. Nothing was done with it. Install it."
+_NO_ROOM = (
+    "{0} has {1} MiB free, the dump needs {2} MiB. Nothing was saved. Free space there, or set spool_dir "
+    "(roundsman_backup_spool_dir) to a directory on a larger filesystem"
+)

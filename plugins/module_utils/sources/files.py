@@ -20,6 +20,7 @@ class FilesSource:
 
     type = "files"
     KEYS = ("paths", "excludes", "include_logs")
+    SECRETS = ()
 
     def __init__(self, spec):
         self._paths = tree.outermost(tree.normal(path) for path in spec["paths"])
@@ -47,7 +48,7 @@ class FilesSource:
         text = "paths: {0} is left out by excludes or include_logs, so that nothing of it would be saved"
         return [text.format(os.fsdecode(path)) for path in source._paths if excluded(path)]
 
-    def prepare(self, state, always_excluded):
+    def prepare(self, effects):
         missing = [os.fsdecode(path) for path in self._paths if not os.path.lexists(path)]
         if missing:
             raise BackupError(
@@ -60,12 +61,12 @@ class FilesSource:
         text = "{0} is a symbolic link: the link alone is saved; add {1} to paths to save what it leads to"
         return Prepared(
             paths=self._paths,
-            excludes=self._excludes + self._own_excludes(state, always_excluded),
+            excludes=self._excludes + self._own_excludes(effects),
             warnings=[text.format(os.fsdecode(path), os.fsdecode(os.path.realpath(path))) for path in links],
         )
 
-    def _own_excludes(self, state, always_excluded):
-        own = [os.fsencode(state.directory), *always_excluded]
+    def _own_excludes(self, effects):
+        own = [os.fsencode(effects.state.directory), *effects.always_excluded]
         own = sorted({path for entry in own for path in (entry, os.path.realpath(entry))})
         return [*map(literal, own), *(_KERNEL if b"/" in self._paths else ())]
 

@@ -55,8 +55,21 @@ def source_of(spec):
     return KINDS[spec.get("type", "files")](spec)
 
 
+def without_secrets(spec):
+    """A sound definition as the manifest keeps it: what a proof on another host may need to know."""
+    return {key: value for key, value in spec.items() if key not in KINDS[spec.get("type", "files")].SECRETS}
+
+
+def secrets_of(spec):
+    """The secret values of a definition, sound or not."""
+    kind = KINDS.get(str(spec.get("type", "files")))
+    return [str(spec[key]) for key in (kind.SECRETS if kind else ()) if spec.get(key)]
+
+
 def require_sound(module, specs):
-    """Fail the module with all faults at once, before anything runs."""
+    """Fail the module with all faults at once, before anything runs. From here on its output hides their secrets."""
+    for spec in specs:
+        module.no_log_values.update(secrets_of(spec) if isinstance(spec, dict) else ())
     found = faults(specs)
     if found:
         module.fail_json(msg="Nothing was done, because definitions are faulty:\n" + "\n".join(found), faults=found)
