@@ -83,6 +83,19 @@ snapshots = Table(
     Column("failed_level", String(16)),
 )
 
+# Retention leaves these snapshots alone until then.
+holds = Table(
+    "holds",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("snapshot", String(64), primary_key=True),
+    Column("until", TIME, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("made_at", TIME, nullable=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,
