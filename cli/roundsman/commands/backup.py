@@ -15,11 +15,16 @@ from .common import (
     run_options,
     run_playbook,
 )
+from .retention import hold, prune, release
 
 
 @click.group()
 def backup() -> None:
-    """Make, list, verify and restore backups."""
+    """Make, list, verify, restore and prune backups."""
+
+
+for command in (prune, hold, release):
+    backup.add_command(command)
 
 
 @backup.command()
@@ -85,13 +90,14 @@ def restore(
 @list_options
 def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List the snapshots that are known, and the evidence for each."""
-    from ..store import snapshots  # noqa: PLC0415
+    from .. import times  # noqa: PLC0415
+    from ..store import holds, snapshots  # noqa: PLC0415
     from ..views.draw import draw_snapshots  # noqa: PLC0415
 
     with opened(config) as session:
         hosts = hosts_meant(session.settings, inventories, limit)
         with session.store.read() as tx:
-            found = snapshots.held(tx, hosts)
+            found = holds.beside(tx, snapshots.held(tx, hosts), times.stamp(times.now()))
     if not everything:
         newest = {(row["host"], row["source"]): row for row in reversed(found)}
         found = [row for row in found if newest[row["host"], row["source"]] is row]

@@ -108,6 +108,19 @@ evidence = Table(
     Index("evidence_by_snapshot", "host", "snapshot", "at"),
 )
 
+# Retention leaves these snapshots alone until then.
+holds = Table(
+    "holds",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("snapshot", String(64), primary_key=True),
+    Column("until", TIME, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("made_at", TIME, nullable=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,
