@@ -32,6 +32,9 @@ _LENDER = "bind 127.0.0.1\nport {0}\nrequirepass {1}\nrepl-diskless-sync yes\nre
 # process, port, password, info (a function: its INFO keyspace)
 Running = namedtuple("Running", "process port password info")
 
+# keys (number), settings (name, value): of a live server, to come back to
+Before = namedtuple("Before", "keys settings")
+
 
 def _databases(held):
     return max([16, *(number + 1 for number in held.databases)])
@@ -94,16 +97,18 @@ def lending(effects, place, held):
 
 
 def require_replaceable(live, held, spec):
-    """Refuse before anything is touched what would fail on the way; returns the settings to come back to."""
+    """Refuse before anything is touched what would fail on the way; returns what to come back to."""
     if not spec["socket"] and spec["host"] not in ("localhost", "127.0.0.1", "::1"):
         raise BackupError("engine_failed", _ELSEWHERE.format(spec["host"]))
     info = live.info()
     if info.get("role") != "master" or info.get("cluster_enabled") == "1":
         raise BackupError("engine_failed", _NOT_ALONE)
-    settings = {name: live.ask("CONFIG", "GET", name)[1] for name in ("databases", "masterauth", "masteruser")}
-    if int(settings["databases"]) <= max(held.databases, default=0):
-        raise BackupError("engine_failed", _FEW_DATABASES.format(settings["databases"], max(held.databases)))
-    return dict(settings, keys=_keys(live))
+    databases = live.ask("CONFIG", "GET", "databases")[1]
+    if int(databases) <= max(held.databases, default=0):
+        raise BackupError("engine_failed", _FEW_DATABASES.format(databases, max(held.databases)))
+    # Redis before 6 knows no masteruser.
+    found = [live.ask("CONFIG", "GET", name) for name in ("masteruser", "masterauth")]
+    return Before(_keys(live), [tuple(one) for one in found if one])
 
 
 def _keys(live):
@@ -115,21 +120,21 @@ def replace(effects, connected, lender, before, held):
     kept = rdb.values(rdb.keyspace(lender.info()))["keys"]
     try:
         with connected("engine_failed", _LOAD_S) as live:
-            live.ask("CONFIG", "SET", "masteruser", "")
-            live.ask("CONFIG", "SET", "masterauth", lender.password)
+            for name, _value in before.settings:
+                live.ask("CONFIG", "SET", name, lender.password if name == "masterauth" else "")
             live.ask("REPLICAOF", "127.0.0.1", lender.port)
             _wait_for_link(effects, live, lender)
     except BaseException as error:
         words = error.message if isinstance(error, BackupError) else "putting back was interrupted"
         reason = error.reason if isinstance(error, BackupError) else "engine_failed"
-        text = _FAILED.format(words, _stand_alone(connected, before), before["keys"], kept)
+        text = _FAILED.format(words, _stand_alone(connected, before), before.keys, kept)
         raise BackupError(reason, text) from error
     now = _stand_alone(connected, before)
     if now != "{0} keys".format(kept):
         text = "All was taken over, but the server now holds {0}, the copy {1}. Is somebody writing to it?"
         return [text.format(now, kept)]
     expired = rdb.values(held.databases)["keys"] - kept
-    return ["replaced {0} keys by the {1} of the copy; {2} of it had expired".format(before["keys"], kept, expired)]
+    return ["replaced {0} keys by the {1} of the copy; {2} of it had expired".format(before.keys, kept, expired)]
 
 
 def _wait_for_link(effects, live, lender):
@@ -153,8 +158,8 @@ def _stand_alone(connected, before):
     try:
         with connected("engine_failed") as live:
             live.ask("REPLICAOF", "NO", "ONE")
-            live.ask("CONFIG", "SET", "masterauth", before["masterauth"])
-            live.ask("CONFIG", "SET", "masteruser", before["masteruser"])
+            for setting in before.settings:
+                live.ask("CONFIG", "SET", *setting)
             return "{0} keys".format(_keys(live))
     except BackupError as failure:
         return "an unknown number of keys, and still has to be told REPLICAOF NO ONE by hand ({0})".format(

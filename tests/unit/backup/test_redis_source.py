@@ -165,7 +165,7 @@ class Ticking:
         pass
 
 
-BEFORE = {"keys": 9, "masterauth": "old", "masteruser": ""}
+BEFORE = redis_server.Before(9, [("masteruser", ""), ("masterauth", "old")])
 HELD = rdb.Rdb({0: (7, 2)}, 0, None)
 
 
@@ -183,8 +183,8 @@ def test_a_live_server_takes_over_a_copy_and_stands_alone_again() -> None:
     assert replaced(live) == ["replaced 9 keys by the 5 of the copy; 2 of it had expired"]
     assert live.asked[-4:-1] == [
         ("REPLICAOF", "NO", "ONE"),
-        ("CONFIG", "SET", "masterauth", "old"),
         ("CONFIG", "SET", "masteruser", ""),
+        ("CONFIG", "SET", "masterauth", "old"),
     ]
 
 
