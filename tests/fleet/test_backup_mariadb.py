@@ -205,7 +205,6 @@ def put_back_half_way(host: Host) -> None:
     spec, dump = {"id": "shop", "type": "mariadb"}, f"{COPIES['shop']}/dump.sql"
     host.run(f"sed -i 's/^INSERT INTO `order_lines`/INSERT INTO `nowhere`/' {dump}")
     told = call(host, spec, "put_back", COPIES["shop"])["message"]
-    assert "ERROR 1146 (42S02)" in told
     assert "It stopped at table order_lines of database shop" in told
     host.run(f"truncate -s -20 {dump}")
     told = call(host, spec, "put_back", COPIES["shop"])
