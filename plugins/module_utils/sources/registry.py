@@ -8,10 +8,12 @@ import re
 
 from .. import schedule
 from .files import FilesSource
+from .mariadb import MariadbSource
 from .postgresql import PostgresqlSource
+from .redis import RedisSource
 from .sqlite import SqliteSource
 
-KINDS = {kind.type: kind for kind in (FilesSource, PostgresqlSource, SqliteSource)}
+KINDS = {kind.type: kind for kind in (FilesSource, MariadbSource, PostgresqlSource, RedisSource, SqliteSource)}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
 PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
