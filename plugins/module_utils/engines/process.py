@@ -72,6 +72,15 @@ def _entry_of(user):
     return entry
 
 
+def program_of(pid):
+    """The name of the program that runs as `pid` on this host, or None when there is no such process."""
+    try:
+        with open("/proc/{0}/comm".format(pid)) as stream:
+            return stream.read().strip()
+    except OSError:
+        return None
+
+
 def run(argv, env, timeout_s, stdout=None, keep_fds=(), user=None, stdin=None, cwd=None):
     """Run `argv` in a process group of its own; output goes to files, so that no pipe can stall it.
 

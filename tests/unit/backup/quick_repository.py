@@ -37,19 +37,41 @@ def _mac(keys: tuple[bytes, bytes, bytes], nonce: bytes, ciphertext: bytes) -> b
     return Poly1305.generate_tag(r + encryptor.update(nonce), ciphertext)
 
 
-def weaken(repository: Path, password: str) -> None:
-    """Replace the one key file of a local repository; only tests may ever do this."""
-    (path,) = (repository / "keys").iterdir()
-    key = json.loads(path.read_text())
-    sealed = base64.b64decode(key["data"])
-    keys = _derive(password, key)
+def _unseal(keys: tuple[bytes, bytes, bytes], sealed: bytes) -> bytes:
     nonce, ciphertext = sealed[:NONCE], sealed[NONCE:-MAC]
     assert _mac(keys, nonce, ciphertext) == sealed[-MAC:]
-    master = _crypt(keys[0], nonce, ciphertext)
+    return _crypt(keys[0], nonce, ciphertext)
+
+
+def _seal(keys: tuple[bytes, bytes, bytes], text: bytes) -> bytes:
+    nonce = os.urandom(NONCE)
+    ciphertext = _crypt(keys[0], nonce, text)
+    return nonce + ciphertext + _mac(keys, nonce, ciphertext)
+
+
+def _key_file(repository: Path) -> tuple[Path, dict[str, object]]:
+    (path,) = (repository / "keys").iterdir()
+    return path, json.loads(path.read_text())
+
+
+def weaken(repository: Path, password: str) -> None:
+    """Replace the one key file of a local repository; only tests may ever do this."""
+    path, key = _key_file(repository)
+    master = _unseal(_derive(password, key), base64.b64decode(str(key["data"])))
     key.update(N=2, r=1, p=1)
-    keys, nonce = _derive(password, key), os.urandom(NONCE)
-    ciphertext = _crypt(keys[0], nonce, master)
-    key["data"] = base64.b64encode(nonce + ciphertext + _mac(keys, nonce, ciphertext)).decode()
+    key["data"] = base64.b64encode(_seal(_derive(password, key), master)).decode()
     text = json.dumps(key).encode()
     path.unlink()
     (path.parent / hashlib.sha256(text).hexdigest()).write_bytes(text)
+
+
+def lock(repository: Path, password: str, record: dict[str, object]) -> Path:
+    """Leave a lock file as restic would, of whatever host, process and time."""
+    _path, key = _key_file(repository)
+    master = json.loads(_unseal(_derive(password, key), base64.b64decode(str(key["data"]))))
+    encoded = (master["encrypt"], master["mac"]["k"], master["mac"]["r"])
+    encrypt, k, r = (base64.b64decode(part) for part in encoded)
+    text = _seal((encrypt, k, r), json.dumps(record).encode())
+    path = repository / "locks" / hashlib.sha256(text).hexdigest()
+    path.write_bytes(text)
+    return path

@@ -28,6 +28,7 @@ LOCKED = "unable to create lock in backend: repository is already locked by PID 
         (1, NO_CONFIG + "open /x/config: permission denied" + LOCATION, "unprivileged"),
         (1, NO_SFTP, "repository_unavailable"),
         (1, LOCKED, "repository_locked"),
+        (1, "Fatal: invalid lock file: LoadRaw(<lock/e3>): invalid data returned", "repository_locked"),
         (1, "Fatal: unable to save snapshot: write /r/tmp/x: no space left on device", "no_space"),
         (1, "Fatal: repository contains errors", "repository_damaged"),
         (1, "ciphertext verification failed", "repository_damaged"),
