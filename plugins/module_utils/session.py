@@ -38,6 +38,12 @@ def timestamp(moment):
     return text[:-3] + "Z"
 
 
+def seconds(text):
+    """The reverse of `timestamp`."""
+    moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
+    return moment.timestamp()
+
+
 class Session:
     """One call of a module: its arguments, clock, deadline, secrets, state and engine."""
 

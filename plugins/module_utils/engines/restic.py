@@ -215,11 +215,14 @@ class Restic(Engine):
         # (complete_ids); so what counts is what is there afterwards.
         self._patiently(["tag", "--remove", COMPLETE, "--add", INCOMPLETE, snapshot])
 
-    def check(self, read_data):
-        self._ask(
-            "reading back all data of the repository" if read_data else "checking the repository's structure",
-            ["check", "--no-cache"] + (["--read-data"] if read_data else []),
-        )
+    def check(self, part):
+        doing, options = "checking the repository's structure", []
+        if part == (1, 1):
+            doing, options = "reading back all data of the repository", ["--read-data"]
+        elif part:
+            doing = "reading back part {0} of {1} of the repository's data".format(*part)
+            options = ["--read-data-subset={0}/{1}".format(*part)]
+        self._ask(doing, ["check", "--no-cache", *options])
 
     def dump(self, snapshot, path, stream):
         self._ask("reading {0}".format(path), ["dump", "--no-cache", snapshot, path], stdout=stream)
