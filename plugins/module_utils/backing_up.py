@@ -9,10 +9,11 @@ import json
 import os
 import time
 
-from . import manifest, tree
+from . import clock, manifest, tree
 from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
+from .session import seconds
 from .sources import registry
 from .state import read_json, replace_file
 
@@ -111,6 +112,7 @@ def back_up(session, spec, record):
 def _save(session, engine, spec, prepared, record):
     before = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(before)
+    _judge_clock(session, before, record)
     good = [s["id"] for s in record["snapshots"] if s["complete"]]
     record["parent"] = good[-1] if good and record["backup_type"] == "incremental" else None
     path = session.state.manifest(spec["id"])
@@ -140,6 +142,15 @@ def _save(session, engine, spec, prepared, record):
     return text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
     )
+
+
+def _judge_clock(session, before, record):
+    controller_s = session.module.params["controller_time_s"]
+    if controller_s is not None:
+        # What the clock said when the module began, whatever took its time since.
+        began_s = time.time() - session.elapsed()
+        warning = clock.judge(began_s, controller_s, [seconds(s.time) for s in before])
+        record["warnings"] += [warning] if warning else []
 
 
 def _write_manifest(session, spec, prepared, path, taken_at_ns):

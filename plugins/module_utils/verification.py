@@ -8,7 +8,7 @@ import os
 import time
 from collections import namedtuple
 
-from . import checking, manifest, rotation, tree
+from . import checking, clock, manifest, rotation, tree
 from .backing_up import seen_changing
 from .comparison import compare
 from .engines.base import BackupError, complete_ids, of_source, tag_value
@@ -75,13 +75,14 @@ def verify(session, wish, sources, snapshot_ids):
 def _choose(records, everything, host):
     """Find the snapshot for each record; pairs (record, Snapshot) of those that exist."""
     good = complete_ids(everything)
+    latest = timestamp(time.time() + clock.TOLERANCE_S)
     chosen = []
     for record in records:
         if record["snapshot"]:
             found = [s for s in everything if s.id.startswith(record["snapshot"]) and s.host == host]
             lack = "no snapshot of this host has the id {0}".format(record["snapshot"])
         else:
-            found = [s for s in of_source(everything, host, record["source"]) if s.id in good][-1:]
+            found = [s for s in of_source(everything, host, record["source"]) if s.id in good and s.time <= latest][-1:]
             lack = "the repository holds no complete snapshot of this source"
         if len(found) != 1:
             record.update(reason="no_snapshot", message=lack + ". Make a backup first")
