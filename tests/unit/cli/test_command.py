@@ -171,7 +171,10 @@ def test_a_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
 
 
 def test_ctrl_c_during_a_sweep_ends_the_watch(desk: Desk) -> None:
+    # Whoever runs the tests in the background of a shell has Ctrl-C ignored in all that they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     watch = subprocess.Popen([BIN / "roundsman", "health", "--watch=10min"], cwd=desk.folder, stdout=subprocess.DEVNULL)
+    signal.signal(signal.SIGINT, before)
     try:
         while not list(desk.folder.glob("state/ledger/*.jsonl")) and watch.poll() is None:
             time.sleep(0.02)
