@@ -22,8 +22,8 @@ _DELAY = re.compile(r"[\d.]+m?s\b")
 # First match wins. The order matters: restic wraps one cause in the words of another.
 _MEANINGS = (
     ("wrong_password", ("wrong password or no key found",)),
-    ("repository_locked", ("already locked", "unable to create lock", "failed to lock", "invalid lock file")),
     ("no_space", ("no space left on device", "disk quota exceeded", "not enough space", "insufficient storage")),
+    ("repository_locked", ("already locked", "unable to create lock", "failed to lock", "invalid lock file")),
     (
         "repository_unavailable",
         (

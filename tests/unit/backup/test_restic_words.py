@@ -30,6 +30,7 @@ LOCKED = "unable to create lock in backend: repository is already locked by PID 
         (1, LOCKED, "repository_locked"),
         (1, "Fatal: invalid lock file: LoadRaw(<lock/e3>): invalid data returned", "repository_locked"),
         (1, "Fatal: unable to save snapshot: write /r/tmp/x: no space left on device", "no_space"),
+        (1, "unable to create lock in backend: write /r/locks/x: no space left on device", "no_space"),
         (1, "Fatal: repository contains errors", "repository_damaged"),
         (1, "ciphertext verification failed", "repository_damaged"),
         (2, "panic", "engine_failed"),
