@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 
 from .files import FilesSource
+from .postgresql import PostgresqlSource
 from .sqlite import SqliteSource
 
-KINDS = {kind.type: kind for kind in (FilesSource, SqliteSource)}
+KINDS = {kind.type: kind for kind in (FilesSource, PostgresqlSource, SqliteSource)}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
 PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
