@@ -9,11 +9,11 @@ import json
 import os
 import time
 
-from . import manifest, schedule, tree
+from . import clock, manifest, schedule, tree
 from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
-from .session import timestamp
+from .session import seconds, timestamp
 from .sources import registry
 from .state import read_json, replace_file
 
@@ -131,10 +131,11 @@ def _not_due(session, engine, spec, record):
     now = time.time()
     # A snapshot dated in the future says nothing of when the newest was made.
     past = [one for one in good if one["time"] <= timestamp(now)]
-    if not past or schedule.due_at(past[-1]["time"], spec["every"]) <= now:
+    due_s = schedule.due_at(seconds(past[-1]["time"]), spec["every"]) if past else now
+    if due_s <= now:
         return None
     record["snapshots"] = held
-    due = timestamp(schedule.due_at(past[-1]["time"], spec["every"]))[:16].replace("T", " ")
+    due = timestamp(due_s)[:16].replace("T", " ")
     text = "{0} of {1} is not due until {2} UTC: snapshot {3} was made {4}"
     return text.format(spec["id"], session.host, due, past[-1]["id"][:8], past[-1]["time"][:19])
 
@@ -142,6 +143,7 @@ def _not_due(session, engine, spec, record):
 def _save(session, engine, spec, prepared, record):
     before = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(before)
+    _judge_clock(session, before, record)
     good = [s["id"] for s in record["snapshots"] if s["complete"]]
     record["parent"] = good[-1] if good and record["backup_type"] == "incremental" else None
     path = session.state.manifest(spec["id"])
@@ -171,6 +173,15 @@ def _save(session, engine, spec, prepared, record):
     return text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
     )
+
+
+def _judge_clock(session, before, record):
+    controller_s = session.module.params["controller_time_s"]
+    if controller_s is not None:
+        # What the clock said when the module began, whatever took its time since.
+        began_s = time.time() - session.elapsed()
+        warning = clock.judge(began_s, controller_s, [seconds(s.time) for s in before])
+        record["warnings"] += [warning] if warning else []
 
 
 def _write_manifest(session, spec, prepared, path, taken_at_ns):

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import calendar
 import re
-import time
 
 KEYS = ("every", "verify_every", "prove")
 WORDS = {"hourly": 3600, "daily": 86400, "weekly": 604800, "monthly": 2592000}
@@ -31,7 +29,6 @@ def faults(spec):
     return [text.format(key, ", ".join(WORDS), spec[key]) for key in wrong]
 
 
-def due_at(newest, every):
-    """When the next backup is due (seconds since 1970) after one at `newest` (RFC 3339, UTC)."""
-    made = calendar.timegm(time.strptime(newest[:19], "%Y-%m-%dT%H:%M:%S"))
-    return made + interval_s(every) * (1 - EARLY)
+def due_at(newest_s, every):
+    """When the next backup is due after one at `newest_s`, both in seconds since 1970."""
+    return newest_s + interval_s(every) * (1 - EARLY)

@@ -65,6 +65,11 @@ options:
       - A directory with room for what sources dump before it is saved, in private directories of the sources' names.
       - Defaults to C(spool) in O(state_dir).
     type: path
+  controller_time_s:
+    description:
+      - What the controller's clock says, in seconds since 1970. When the host's clock is so wrong that its snapshot
+        would be sorted before or after others that it is not, nothing is saved. Without it the host's clock is trusted.
+    type: float
 """
 
 EXAMPLES = r"""
@@ -109,6 +114,7 @@ def main():
             initialize={"type": "bool", "default": True},
             only_when_due={"type": "bool", "default": False},
             spool_dir={"type": "path"},
+            controller_time_s={"type": "float"},
         ),
         supports_check_mode=True,
     )

@@ -75,6 +75,26 @@ options:
       - Taken for the sake of uniform arguments; listing costs little.
     type: bool
     default: true
+  limit_upload_kib_s:
+    description:
+      - How many KiB the engine may send to the repository in a second. V(0) means no limit.
+    type: int
+    default: 0
+  limit_download_kib_s:
+    description:
+      - How many KiB the engine may fetch from the repository in a second. V(0) means no limit.
+    type: int
+    default: 0
+  connections:
+    description:
+      - How many connections to the repository the engine may use at once. V(0) leaves the number to the engine.
+    type: int
+    default: 0
+  processors:
+    description:
+      - How many processors the engine may use at once. V(0) means all.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""

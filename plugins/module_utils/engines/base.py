@@ -80,8 +80,11 @@ class Engine(abc.ABC):
         """Make sure that this snapshot is never taken as good."""
 
     @abc.abstractmethod
-    def check(self, read_data):
-        """Check structure (and all data); reason `repository_damaged` when the engine finds damage."""
+    def check(self, part):
+        """Check structure; reason `repository_damaged` when the engine finds damage.
+
+        `part`, when not None, is (i, n): also read back the i-th of n parts of the data. A pack's part never changes.
+        """
 
     @abc.abstractmethod
     def dump(self, snapshot, path, stream):

@@ -22,8 +22,8 @@ _DELAY = re.compile(r"[\d.]+m?s\b")
 # First match wins. The order matters: restic wraps one cause in the words of another.
 _MEANINGS = (
     ("wrong_password", ("wrong password or no key found",)),
-    ("repository_locked", ("already locked", "unable to create lock", "failed to lock")),
     ("no_space", ("no space left on device", "disk quota exceeded", "not enough space", "insufficient storage")),
+    ("repository_locked", ("already locked", "unable to create lock", "failed to lock", "invalid lock file")),
     (
         "repository_unavailable",
         (
@@ -48,6 +48,8 @@ _MEANINGS = (
     ("no_snapshot", ("no matching id found", "no snapshots? (?:matched|found)")),
     ("unprivileged", ("permission denied", "operation not permitted")),
 )
+
+_BACKENDS = ("azure", "b2", "gs", "local", "rclone", "rest", "s3", "sftp", "swift")
 
 _EXIT_CODES = {10: "repository_missing", 11: "repository_locked", 12: "wrong_password"}
 
@@ -96,6 +98,19 @@ def _message(line):
     error = record.get("error")
     text = record.get("message") or (error.get("message") or error.get("Op") if isinstance(error, dict) else error)
     return "{0} {1}".format(text or "error", record.get("item", "")).strip() if text or error else line
+
+
+def limit_options(repository, limits):
+    """Arguments that keep restic within `limits`."""
+    argv = []
+    for way in ("upload", "download"):
+        kib_s = limits["limit_{0}_kib_s".format(way)]
+        argv += ["--limit-" + way, str(kib_s)] if kib_s else []
+    if limits["connections"]:
+        scheme = repository.partition(":")[0]
+        backend = scheme if scheme in _BACKENDS else "local"
+        argv += ["-o", "{0}.connections={1}".format(backend, limits["connections"])]
+    return argv
 
 
 def save_command(paths, excludes, host, tags, parent):
