@@ -10,7 +10,9 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 NONCE = MAC = 16
 
 
-def _derive(password: str, key: dict[str, object]) -> tuple[bytes, bytes, bytes]:
+def _derive(password: str, key: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     """The encryption key and both halves of the MAC key."""
     salt = base64.b64decode(str(key["salt"]))
     numbers = {name.lower(): int(str(key[name])) for name in ("N", "r", "p")}
@@ -37,41 +39,49 @@ def _mac(keys: tuple[bytes, bytes, bytes], nonce: bytes, ciphertext: bytes) -> b
     return Poly1305.generate_tag(r + encryptor.update(nonce), ciphertext)
 
 
-def _unseal(keys: tuple[bytes, bytes, bytes], sealed: bytes) -> bytes:
-    nonce, ciphertext = sealed[:NONCE], sealed[NONCE:-MAC]
-    assert _mac(keys, nonce, ciphertext) == sealed[-MAC:]
-    return _crypt(keys[0], nonce, ciphertext)
-
-
 def _seal(keys: tuple[bytes, bytes, bytes], text: bytes) -> bytes:
     nonce = os.urandom(NONCE)
     ciphertext = _crypt(keys[0], nonce, text)
     return nonce + ciphertext + _mac(keys, nonce, ciphertext)
 
 
-def _key_file(repository: Path) -> tuple[Path, dict[str, object]]:
+def _open(repository: Path, password: str) -> tuple[Path, dict[str, Any], bytes]:
+    """The one key file of a local repository, what it says, and the master key in it."""
     (path,) = (repository / "keys").iterdir()
-    return path, json.loads(path.read_text())
+    key = json.loads(path.read_text())
+    sealed = base64.b64decode(key["data"])
+    keys = _derive(password, key)
+    nonce, ciphertext = sealed[:NONCE], sealed[NONCE:-MAC]
+    assert _mac(keys, nonce, ciphertext) == sealed[-MAC:]
+    return path, key, _crypt(keys[0], nonce, ciphertext)
+
+
+def _add(repository: Path, password: str, folder: str, record: dict[str, Any]) -> Path:
+    """Write a record as restic would."""
+    master = json.loads(_open(repository, password)[2])
+    encrypt, k, r = (base64.b64decode(part) for part in (master["encrypt"], master["mac"]["k"], master["mac"]["r"]))
+    sealed = _seal((encrypt, k, r), json.dumps(record).encode())
+    path = repository / folder / hashlib.sha256(sealed).hexdigest()
+    path.write_bytes(sealed)
+    return path
+
+
+def add_snapshots(repository: Path, password: str, snapshots: Iterable[dict[str, Any]]) -> list[str]:
+    """Write snapshots that refer to no data, each a dict as restic has it; their ids. Enough for `forget --dry-run`."""
+    bare = {"tree": "0" * 64, "paths": ["/data"]}
+    return [_add(repository, password, "snapshots", {**bare, **snapshot}).name for snapshot in snapshots]
+
+
+def lock(repository: Path, password: str, record: dict[str, Any]) -> Path:
+    """Leave a lock file, of whatever host, process and time."""
+    return _add(repository, password, "locks", record)
 
 
 def weaken(repository: Path, password: str) -> None:
     """Replace the one key file of a local repository; only tests may ever do this."""
-    path, key = _key_file(repository)
-    master = _unseal(_derive(password, key), base64.b64decode(str(key["data"])))
+    path, key, master = _open(repository, password)
     key.update(N=2, r=1, p=1)
     key["data"] = base64.b64encode(_seal(_derive(password, key), master)).decode()
     text = json.dumps(key).encode()
     path.unlink()
     (path.parent / hashlib.sha256(text).hexdigest()).write_bytes(text)
-
-
-def lock(repository: Path, password: str, record: dict[str, object]) -> Path:
-    """Leave a lock file as restic would, of whatever host, process and time."""
-    _path, key = _key_file(repository)
-    master = json.loads(_unseal(_derive(password, key), base64.b64decode(str(key["data"]))))
-    encoded = (master["encrypt"], master["mac"]["k"], master["mac"]["r"])
-    encrypt, k, r = (base64.b64decode(part) for part in encoded)
-    text = _seal((encrypt, k, r), json.dumps(record).encode())
-    path = repository / "locks" / hashlib.sha256(text).hexdigest()
-    path.write_bytes(text)
-    return path
