@@ -157,11 +157,9 @@ def main():
         del spec[name]["required"]
     spec["timeout_s"]["default"] = 300
     module = AnsibleModule(
-        argument_spec=dict(spec, sources={"type": "list", "elements": "dict", "default": []}),
+        argument_spec=dict(spec, sources={"type": "list", "elements": "dict", "default": [], "no_log": True}),
         required_by={"repository": ("password", "host")},
         supports_check_mode=True,
-        # Definitions may hold secrets, which the host's log is not for.
-        no_log=True,
     )
     registry.require_sound(module, module.params["sources"])
     if not module.params["repository"]:

@@ -17,12 +17,11 @@ A source is a class with
   a kind that spools what it had made, of any other the one below which the saved paths lie with their full names.
   `values` are those that are expected. It is called on an instance whose
   definition came from the manifest, so without secrets, and maybe on another host. Raises BackupError: `proof_failed`
-  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started.
-
-A kind whose files need no application leaves `prove` out.
-
+  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started;
 - `put_back(copy, effects)`: replace what is live by the restored copy; returns what was done, as a list of str; a kind
   of plain files leaves it out.
+
+A kind whose files need no application leaves `prove` out.
 """
 
 from __future__ import annotations

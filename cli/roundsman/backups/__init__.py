@@ -1,0 +1,1 @@
+"""Decisions about backups. Pure: no SQL, no click, no network, no clock."""
