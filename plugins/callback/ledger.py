@@ -155,6 +155,11 @@ class CallbackModule(CallbackBase):
         self._record(result, ok=False)
 
     def v2_runner_on_unreachable(self, result) -> None:
+        if result.task.delegate_to not in (None, result.host.get_name()):
+            # It is another host that does not answer; of a loop the items have said so.
+            if not result.task.loop:
+                self._record(result, ok=False)
+            return
         self._append("unreachable", {
             "host": result.host.get_name(), "ok": False, "changed": False,
             "msg": str(result.result.get("msg", "")), "data": {"task": result.task.get_name()},

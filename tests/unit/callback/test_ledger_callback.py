@@ -95,6 +95,17 @@ def test_a_rescue_that_fails_is(tmp_path: Path) -> None:
     assert failed(records) == ["give up"]
 
 
+@pytest.mark.parametrize("loop", [{}, {"loop": ["etc"]}])
+def test_a_host_is_not_called_unreachable_for_another_to_which_its_task_is_delegated(
+    tmp_path: Path, loop: dict[str, Any]
+) -> None:
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    add = {"ansible.builtin.add_host": {"name": "vault", **away}, "changed_when": False}
+    records, said = play(tmp_path, add, {**HEALTH, "delegate_to": "{{ 'vault' }}", **loop})
+    assert [(record["kind"], record.get("ok")) for record in records[1:-1]] == [("health", False)], said
+    assert records[1]["host"] == "here"
+
+
 def test_without_a_ledger_nothing_runs(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the directory should be")
     touched = {"name": "touch", "ansible.builtin.file": {"path": str(tmp_path / "touched"), "state": "touch"}}
