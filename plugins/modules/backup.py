@@ -37,6 +37,7 @@ options:
       - C(id) is its name, C(type) is C(files) (the default).
       - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by
         default true, says whether C(/var/log) and everything named C(log) or C(logs) belong to it.
+      - The keys of all types are described in docs/backup.md of the collection.
       - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan and are not
         looked at here.
     type: dict

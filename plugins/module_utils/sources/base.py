@@ -19,7 +19,7 @@ A source is a class with
   definition came from the manifest, so without secrets, and maybe on another host. Raises BackupError: `proof_failed`
   when the application refuses the copy, any other reason when nobody could look. Ends everything that it started.
 
-A kind whose files need no application leaves `prove` out.
+A kind whose files need no application leaves `prove` out; a snapshot saved without expectations is not proven.
 
 - `put_back(copy, effects)`: replace what is live by the restored copy; returns what was done, as a list of str; a kind
   of plain files leaves it out.
@@ -100,9 +100,11 @@ class Effects:
             raise BackupError("application_missing", _MISSING.format(doing, argv[0])) from None
         if said.rc is None:
             raise BackupError("timeout", "{0} was stopped, because the time limit was reached.".format(doing))
+        if said.rc == _NOT_FOUND:
+            raise BackupError("application_missing", self.redact(_LACKS.format(doing, _words(said))))
         if said.rc:
-            words = " | ".join(line.strip() for line in (said.err or said.out).splitlines() if line.strip())[-600:]
-            text = "{0} failed ({1} ended with {2}): {3}".format(doing, argv[0], said.rc, words or "it said nothing")
+            words = _words(said)
+            text = "{0} failed ({1} ended with {2}): {3}".format(doing, argv[0], said.rc, words)
             raise BackupError("no_space" if "No space left" in words else reason, self.redact(text))
         return said
 
@@ -117,6 +119,14 @@ class Effects:
         return path
 
 
+def _words(said):
+    """The end of what a program said, in one line."""
+    lines = [line.strip() for line in (said.err or said.out).splitlines()]
+    return " | ".join(filter(None, lines))[-600:] or "it said nothing"
+
+
+_NOT_FOUND = 127  # of shells and of programs that start others
+_LACKS = "{0} needs a program that is not on this host. Install it. The shell said: {1}"
 _MISSING = "{0} needs the program {1}, which is not on this host. Nothing was done with it. Install it."
 _NO_ROOM = (
     "{0} has {1} MiB free, the dump needs {2} MiB. Nothing was saved. Free space there, or set spool_dir "

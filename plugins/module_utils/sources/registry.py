@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 
+from .custom import CustomSource
 from .files import FilesSource
 from .sqlite import SqliteSource
 
-KINDS = {kind.type: kind for kind in (FilesSource, SqliteSource)}
+KINDS = {kind.type: kind for kind in (CustomSource, FilesSource, SqliteSource)}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
 PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
@@ -64,7 +65,8 @@ def without_secrets(spec):
 def secrets_of(spec):
     """The secret values of a definition, sound or not."""
     kind = KINDS.get(str(spec.get("type", "files")))
-    return [str(spec[key]) for key in (kind.SECRETS if kind else ()) if spec.get(key)]
+    values = [spec[key] for key in (kind.SECRETS if kind else ()) if spec.get(key)]
+    return [str(one) for value in values for one in (value.values() if isinstance(value, dict) else [value])]
 
 
 def require_sound(module, specs):
