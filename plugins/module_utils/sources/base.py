@@ -36,9 +36,9 @@ from ..engines import process
 from ..engines.base import BackupError
 from ..state import make_private, remove_tree, require_room
 
-# paths (absolute, bytes, none below another), excludes (patterns, bytes), warnings (str), expectations
-Prepared = namedtuple("Prepared", "paths excludes warnings expectations")
-Prepared.__new__.__defaults__ = (None,)
+# paths (absolute, bytes, none below another), excludes (patterns, bytes), warnings (str), expectations, one_file_system
+Prepared = namedtuple("Prepared", "paths excludes warnings expectations one_file_system")
+Prepared.__new__.__defaults__ = (None, False)
 
 
 def expectations(values, canary_at=None):
