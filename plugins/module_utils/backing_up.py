@@ -57,7 +57,7 @@ def listed(snapshots):
 
 def some(paths):
     """A few of many paths, for a message."""
-    shown = [p.encode("utf-8", "backslashreplace").decode("utf-8") for p in paths[:SHOWN]]
+    shown = [tree.printable(p) for p in paths[:SHOWN]]
     rest = len(paths) - len(shown)
     return ", ".join(shown) + (" and {0} more".format(rest) if rest > 0 else "")
 
@@ -68,7 +68,7 @@ def look(session, spec, record):
     try:
         prepared = source.prepare(session.effects())
         record["warnings"] = list(prepared.warnings)
-        for found in tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes)):
+        for found in _walk(prepared):
             session.tick()
             record["manifest_entries"] += 1
             if found.info and tree.type_of(found.info.st_mode) == "file":
@@ -111,7 +111,7 @@ def back_up(session, spec, record):
                 record["warnings"].append(
                     "a new repository was made at {0}: keep its password safe".format(session.repository)
                 )
-            return {"changed": True, "msg": _save(session, engine, spec, prepared, record)}
+            return {"changed": True, "msg": _save_calmly(session, engine, spec, prepared, record)}
         finally:
             source.cleanup()
 
@@ -140,6 +140,20 @@ def _not_due(session, engine, spec, record):
     return text.format(spec["id"], session.host, due, past[-1]["id"][:8], past[-1]["time"][:19])
 
 
+def _save_calmly(session, engine, spec, prepared, record):
+    """Save, and save again as often as the source wants it while files still moved; each time is a whole snapshot."""
+    warnings, retries = record["warnings"], spec.get("retries", 0)
+    for left in range(retries, -1, -1):
+        record["warnings"] = list(warnings)
+        message, moved = _save(session, engine, spec, prepared, record)
+        if moved:
+            again = " in all of {0} attempts".format(retries + 1) if retries else ""
+            record["warnings"].append("changed or vanished while the backup ran{0}: {1}".format(again, some(moved)))
+        if not moved or not left:
+            break
+    return message
+
+
 def _save(session, engine, spec, prepared, record):
     before = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(before)
@@ -155,11 +169,15 @@ def _save(session, engine, spec, prepared, record):
     file = os.fsencode(path)
     # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
     excludes = [*prepared.excludes, b"!" + literal(file)]
-    saved = engine.save([*prepared.paths, file], excludes, session.host, tags, record["parent"])
+    saved = engine.save(
+        [*prepared.paths, file], excludes, session.host, tags, record["parent"], prepared.one_file_system
+    )
+    if written.sockets:
+        record["warnings"].append("sockets are made by programs and not saved: " + some(written.sockets))
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
-    _look_again(session, path, taken_at_ns, written, saved, record)
+    moved = _look_again(session, path, taken_at_ns, written, saved, record)
     _find_saved(session, engine, spec, saved, record)
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
     if unreadable:
@@ -170,9 +188,10 @@ def _save(session, engine, spec, prepared, record):
             ),
         )
     text = "Backed up {0} of {1}: {2} entries, {3} bytes, {4} new, snapshot {5}"
-    return text.format(
+    message = text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
     )
+    return message, moved
 
 
 def _judge_clock(session, before, record):
@@ -195,19 +214,20 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
         "definition": registry.without_secrets(spec),
         "expectations": prepared.expectations,
     }
-    found = tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes))
-    return manifest.write(path, header, found, session.tick)
+    return manifest.write(path, header, _walk(prepared), session.tick)
+
+
+def _walk(prepared):
+    return tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes), prepared.one_file_system)
 
 
 def _look_again(session, path, taken_at_ns, written, saved, record):
     """Remember what moved while the backup ran: a later comparison must not take it for damage."""
     suspects, certain = manifest.changes_since(path, taken_at_ns)
-    certain = sorted(set(certain) | set(saved.vanished))
-    if certain:
-        record["warnings"].append("changed or vanished while the backup ran: " + some(certain))
     if suspects:
         directory = session.state.make("changes", key(session.url), record["source"])
         replace_file(os.path.join(directory, written.sha256 + ".json"), json.dumps(sorted(suspects)))
+    return sorted(set(certain) | set(saved.vanished))
 
 
 def seen_changing(state, url, source, manifest_sha256):

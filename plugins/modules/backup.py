@@ -37,6 +37,7 @@ options:
       - C(id) is its name, C(type) is C(files) (the default).
       - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by
         default true, says whether C(/var/log) and everything named C(log) or C(logs) belong to it.
+      - The keys of all types are described in docs/backup.md of the collection.
       - C(every), C(verify_every) and C(prove) are durations such as V(6h), V(7d) or V(weekly). With C(verify),
         C(retention) and C(description) they belong to the plan; only O(only_when_due) looks at C(every) here.
     type: dict

@@ -65,6 +65,12 @@ options:
     description:
       - The name of the host that looks, when it is not O(host), for the record.
     type: str
+  checks:
+    description:
+      - The check commands of the inventory, by source. Each is a list of the command and the user, who may be empty.
+      - A check that a snapshot names is run only when it is named here, too.
+    type: dict
+    default: {}
   self_test:
     description:
       - After a proof that held, damage the restored copy and prove it again. A drill that does not fail then is
@@ -116,6 +122,7 @@ def main():
             level={"type": "str", "choices": list(LEVELS), "default": "restored"},
             read_days={"type": "int", "default": 1},
             where={"type": "str"},
+            checks={"type": "dict", "default": {}},
             self_test={"type": "bool", "default": False},
             scratch_dir={"type": "path"},
         ),

@@ -72,8 +72,11 @@ class Engine(abc.ABC):
         """All snapshots as a list of Snapshot, oldest first."""
 
     @abc.abstractmethod
-    def save(self, paths, excludes, host, tags, parent):
-        """Back up `paths` (bytes) and return Saved; `parent` None re-reads all data."""
+    def save(self, paths, excludes, host, tags, parent, one_file_system=False):
+        """Back up `paths` (bytes) and return Saved; `parent` None re-reads all data.
+
+        With `one_file_system`, what is mounted below them is left out, all but the mount points.
+        """
 
     @abc.abstractmethod
     def mark_incomplete(self, snapshot):

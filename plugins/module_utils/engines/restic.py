@@ -74,7 +74,8 @@ class Restic(Engine):
         self._locks = {}
         path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/bin", "/usr/bin", "/usr/local/sbin"))
         self._binary = shutil.which("restic", path=path)
-        self.version = self._find_version()
+        self._version = self._find_version()
+        self.version = ".".join(str(part) for part in self._version)
 
     def _find_version(self):
         if not self._binary:
@@ -90,7 +91,7 @@ class Restic(Engine):
                     self._binary, words.last_words(said.out + said.err) or "silent"
                 ),
             )
-        return ".".join(str(part) for part in found)
+        return found
 
     def _environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RESTIC_")}
@@ -192,8 +193,8 @@ class Restic(Engine):
     def snapshots(self):
         return words.snapshots(self._ask_quickly("listing snapshots", ["snapshots", "--json"]))
 
-    def save(self, paths, excludes, host, tags, parent):
-        said = self._patiently(words.save_command(paths, excludes, host, tags, parent))
+    def save(self, paths, excludes, host, tags, parent, one_file_system=False):
+        said = self._patiently(words.save_command(paths, excludes, host, tags, parent, one_file_system))
         done = words.summary(said.out)
         if said.rc not in (0, 3) or not done:
             raise self.failure("the backup", said)
@@ -228,7 +229,7 @@ class Restic(Engine):
         self._ask("reading {0}".format(path), ["dump", "--no-cache", snapshot, path], stdout=stream)
 
     def restore(self, snapshot, target, paths):
-        self._ask("the restore", words.restore_command(snapshot, target, paths))
+        self._ask("the restore", words.restore_command(snapshot, target, paths, sparse=self._version >= words.SPARSE))
 
     def remove(self, snapshots):
         self._ask("removing snapshots", ["forget", "--prune", *snapshots])

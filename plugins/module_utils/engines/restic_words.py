@@ -12,6 +12,7 @@ from .base import Snapshot
 from .patterns import literal
 
 OLDEST = (0, 14, 0)
+SPARSE = (0, 15, 0)
 
 _VERSION = re.compile(r"restic (\d+)\.(\d+)\.(\d+)")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
@@ -113,18 +114,19 @@ def limit_options(repository, limits):
     return argv
 
 
-def save_command(paths, excludes, host, tags, parent):
+def save_command(paths, excludes, host, tags, parent, one_file_system=False):
     """Arguments of `backup`; paths and excludes are bytes, as file names are."""
     argv = ["backup", "--json", "--host", host]
     for tag in tags:
         argv += ["--tag", tag]
     argv += ["--parent", parent] if parent else ["--force"]
+    argv += ["--one-file-system"] if one_file_system else []
     return argv + [b"--exclude=" + pattern for pattern in excludes] + ["--"] + list(paths)
 
 
-def restore_command(snapshot, target, paths):
-    """Arguments of `restore`, past the cache: a warm one hides a damaged repository."""
-    argv = ["restore", snapshot, "--no-cache", "--target", target]
+def restore_command(snapshot, target, paths, sparse=False):
+    """Arguments of `restore`, past the cache: a warm one hides a damaged repository. `sparse` makes holes again."""
+    argv = ["restore", snapshot, "--no-cache", "--target", target] + (["--sparse"] if sparse else [])
     return argv + [b"--include=" + literal(path) for path in paths]
 
 
