@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 
-from .. import schedule
 from .custom import CustomSource
 from .files import FilesSource
 from .mariadb import MariadbSource
@@ -54,7 +53,7 @@ def _spec_faults(spec):
         for key in spec
         if key not in allowed
     ]
-    return found + schedule.faults(spec) + kind.faults(spec)
+    return found + kind.faults(spec)
 
 
 def source_of(spec):

@@ -1,1 +1,0 @@
-"""Decisions about backups. Pure: no SQL, no click, no network, no clock."""
