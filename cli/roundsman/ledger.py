@@ -215,7 +215,7 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
     if entry["kind"] == "backup" and "backup" in data:
         snapshots.record_backup(tx, host, data["backup"])
     for verification in data.get("verifications", []):
-        snapshots.record_verification(tx, host, verification)
+        snapshots.record_verification(tx, entry["run"], host, verification)
     if entry["kind"] == "prune" and entry["ok"] and "prune" in data:
         snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
 

@@ -6,9 +6,12 @@ from typing import Any
 import click
 
 from .common import (
+    config_option,
     console,
     hosts_meant,
+    json_option,
     list_options,
+    one_of,
     opened,
     print_json,
     run_options,
@@ -73,7 +76,7 @@ def restore(
 def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List the snapshots that are known, and the evidence for each."""
     from ..store import snapshots  # noqa: PLC0415
-    from ..views.draw import draw_snapshots  # noqa: PLC0415
+    from ..views.snapshots import draw_snapshots  # noqa: PLC0415
 
     with opened(config) as session:
         hosts = hosts_meant(session.settings, inventories, limit)
@@ -86,3 +89,21 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
         print_json(found)
     else:
         draw_snapshots(console(), found)
+
+
+@backup.command()
+@click.argument("snapshot")
+@json_option
+@config_option
+def show(snapshot: str, as_json: bool, config: str | None) -> None:
+    """Show one snapshot and all evidence for it. SNAPSHOT is its id or the beginning of it."""
+    from ..store import snapshots  # noqa: PLC0415
+    from ..views.snapshots import draw_snapshot  # noqa: PLC0415
+
+    with opened(config) as session, session.store.read() as tx:
+        one = one_of(snapshots.find(tx, snapshot), "snapshot", snapshot, "id")
+        evidence = snapshots.evidence_of(tx, one["host"], one["source"], one["id"])
+    if as_json:
+        print_json({"snapshot": one, "evidence": evidence})
+    else:
+        draw_snapshot(console(), one, evidence)

@@ -202,23 +202,3 @@ def draw_runs(console: Console, runs: Sequence[Row]) -> None:
             escape(run["command"]),
         )  # fmt: skip
     console.print(drawn)
-
-
-def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
-    if not snapshots:
-        console.print("no snapshot is known")
-        return
-    drawn = table("host", "source", "snapshot", "made", "size", "evidence", "verified", "restore")
-    for one in snapshots:
-        made = one["backup"] or {}
-        evidence = one["level"] or "none yet"
-        if one["failed_level"]:
-            evidence = f"[bold red]failed at {one['failed_level']}[/]"
-        elif not one["complete"]:
-            evidence = "[bold red]incomplete[/]"
-        drawn.add_row(
-            escape(one["host"]), escape(one["source"]), one["id"][:8], one["time"][:19],
-            size(made["total_bytes"]) if "total_bytes" in made else "?", evidence, (one["verified_at"] or "")[:19],
-            span(one["restore_s"]) if one["restore_s"] is not None else "",
-        )  # fmt: skip
-    console.print(drawn)

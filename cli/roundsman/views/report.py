@@ -218,7 +218,7 @@ def _summary(hosts: Sequence[HostReport], open_alerts: Sequence[Row], outbox: Se
         hosts_ok=sum(host.status == "OK" for host in hosts),
         backups_made=sum(backup.get("snapshot") is not None and not backup.get("reason") for backup in backups),
         backups_failed=kinds.count(CheckKind.BACKUP),
-        snapshots_restored=sum(one.get("level") == "restored" for one in verifications),
+        snapshots_restored=sum(one.get("level") in ("restored", "proven") for one in verifications),
         verifications_failed=kinds.count(CheckKind.VERIFY),
         restore_median_s=median(restore_s) if restore_s else None,
         alerts_open=len(open_alerts),
