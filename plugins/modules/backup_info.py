@@ -108,6 +108,10 @@ snapshots:
     complete:
       description: Whether everything of the source is in it.
       type: bool
+    tags:
+      description: The tags that its definition gave it.
+      type: list
+      elements: str
     manifest_sha256:
       description: The SHA-256 of its manifest.
       type: str

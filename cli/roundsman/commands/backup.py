@@ -18,6 +18,11 @@ from .common import (
     run_playbook,
 )
 
+due_option = click.option("--due", is_flag=True, help="Only sources whose evidence is older than their plan allows.")
+source_option = click.option(
+    "--source", "sources", multiple=True, metavar="ID", help="Only this source (may be given several times)."
+)
+
 
 @click.group()
 def backup() -> None:
@@ -26,10 +31,12 @@ def backup() -> None:
 
 @backup.command()
 @click.option("--full", is_flag=True, help="Read all data again instead of only what changed.")
+@click.option("--due", is_flag=True, help="Only sources whose newest complete snapshot is older than their `every`.")
 @run_options
-def run(full: bool, **options: Any) -> None:
+def run(full: bool, due: bool, **options: Any) -> None:
     """Back up what the inventory of each host says."""
-    run_playbook("backup", **options, variables={"roundsman_backup_type": "full"} if full else None)
+    variables = {"roundsman_backup_type": "full"} if full else {}
+    run_playbook("backup", **options, variables={**variables, "roundsman_backup_due_only": due})
 
 
 @backup.command()
@@ -37,10 +44,35 @@ def run(full: bool, **options: Any) -> None:
     "--level", type=click.Choice(["stored", "read", "restored", "proven"]), default="restored", show_default=True,
     help="The evidence wanted; each level includes the ones before.",
 )  # fmt: skip
+@due_option
+@source_option
 @run_options
-def verify(level: str, **options: Any) -> None:
+def verify(level: str, due: bool, sources: tuple[str, ...], **options: Any) -> None:
     """Verify the newest snapshot of every source."""
-    run_playbook("verify", **options, variables={"roundsman_verify_level": level})
+    variables = _chosen(level, due, sources, options["config"])
+    run_playbook("verify", **options, variables={**variables, "roundsman_verify_level": level})
+
+
+@backup.command()
+@due_option
+@source_option
+@run_options
+def drill(due: bool, sources: tuple[str, ...], **options: Any) -> None:
+    """Start every application from its restored copy, on its drill host, and compare its answers."""
+    run_playbook("drill", **options, variables=_chosen("proven", due, sources, options["config"]))
+
+
+def _chosen(level: str, due: bool, sources: tuple[str, ...], config: str | None) -> dict[str, Any]:
+    """The variables that say which sources are looked at."""
+    if not due:
+        return {"roundsman_verify_sources": list(sources)}
+    from ..backups.due import fresh  # noqa: PLC0415
+    from ..store import objectives  # noqa: PLC0415
+    from ..times import now  # noqa: PLC0415
+
+    with opened(config, delivers=True) as session, session.store.read() as tx:
+        left_out = fresh(objectives.known(tx, now()), level, now())
+    return {"roundsman_verify_sources": list(sources), "roundsman_verify_fresh": left_out}
 
 
 @backup.command()

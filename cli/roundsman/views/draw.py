@@ -120,7 +120,10 @@ def _good_backups(host: HostReport) -> list[str]:
     planned = [
         f"backup of {one['source']}: would save {counted(one['files'], 'file')}, {size(one['total_bytes'])}"
         for one in host.backups
-        if not one.get("snapshot") and not one.get("reason")
+        if not one.get("snapshot") and not one.get("reason") and not one.get("due_at")
+    ]
+    planned += [
+        f"backup of {one['source']}: not due until {one['due_at'][:19]}Z" for one in host.backups if one.get("due_at")
     ]
     done = [one for one in host.restores if one.get("snapshot") and not one.get("reason") and not one["mismatch_count"]]
     return made + planned + proven + [_restored(one) for one in done]
