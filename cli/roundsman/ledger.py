@@ -227,6 +227,10 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
     if entry["kind"] == "backup" and "backup" in data:
         snapshots.record_backup(tx, host, data["backup"])
         objectives.note_plan(tx, entry["run"], host, data["backup"], entry["time"])
+    if entry["kind"] == "inventory":
+        snapshots.record_inventory(tx, host, data["inventory"])
+        for source, plan in data["inventory"]["plans"].items():
+            objectives.note_plan(tx, entry["run"], host, {"source": source, "plan": plan}, entry["time"])
     for verification in data.get("verifications", []):
         snapshots.record_verification(tx, entry["run"], host, verification)
     if entry["kind"] == "prune" and entry["ok"] and "prune" in data:

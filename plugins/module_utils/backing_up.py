@@ -50,13 +50,14 @@ def listed(snapshots):
     """Snapshots as the record lists them."""
     good = complete_ids(snapshots)
     return [
-        {
-            "id": s.id,
-            "time": s.time,
-            "manifest_sha256": tag_value(s, "manifest"),
-            "complete": s.id in good,
-            "tags": own_tags(s.tags),
-        }
+        dict(
+            s.sizes,
+            id=s.id,
+            time=s.time,
+            manifest_sha256=tag_value(s, "manifest"),
+            complete=s.id in good,
+            tags=own_tags(s.tags),
+        )
         for s in snapshots
     ]
 

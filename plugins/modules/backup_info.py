@@ -119,10 +119,20 @@ snapshots:
       description: What was saved, the manifest among it.
       type: list
       elements: str
+    total_bytes:
+      description: How much the source held, where the repository tells (restic 0.17 and newer).
+      type: int
+    added_bytes:
+      description: How much of it was new, where the repository tells.
+      type: int
   sample:
     - id: 5cb33b8b72d6a986522a92c9a52f18c8dc1b143397d8e13640c42f4caf97805c
       source: etc
       complete: true
+inventory:
+  description: The same for the ledger, with the address and the plans of O(sources), as described in docs/records.md.
+  returned: when O(repository) is given
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -132,6 +142,7 @@ from ..module_utils.engines.base import TAG, BackupError, tag_value
 from ..module_utils.repository import recognise
 from ..module_utils.session import COMMON, start
 from ..module_utils.sources import registry
+from ..module_utils.sources.plan import plan_of
 
 
 def held(session):
@@ -170,7 +181,13 @@ def main():
         snapshots = held(session)
     except BackupError as failure:
         module.fail_json(msg=session.redact(failure.message), reason=failure.reason, snapshots=[])
-    module.exit_json(changed=False, msg="{0} snapshots".format(len(snapshots)), snapshots=snapshots)
+    inventory = {
+        "repository": session.repository,
+        "snapshots": snapshots,
+        "plans": {spec["id"]: plan_of(spec) for spec in module.params["sources"]},
+    }
+    text = "{0} snapshots".format(len(snapshots))
+    module.exit_json(changed=False, msg=text, snapshots=snapshots, inventory=inventory)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ _PAYLOAD = {
     "verify": "verifications",
     "restore": "restore",
     "prune": "prune",
+    "inventory": "inventory",
 }
 _OUTCOMES = {"ok": Status.OK, "damaged": Status.CRITICAL, "unknown": Status.UNKNOWN}
 # A failed backup is an emergency in waiting; retention that did not run is not, yet must not rest unseen.
@@ -95,7 +96,11 @@ class _Source:
 def _reached(entry: Entry) -> bool:
     """True when the host itself has answered. Success or failure alone prove nothing: both can be the controller's."""
     payload = _PAYLOAD.get(entry["kind"])
-    return payload is not None and bool((entry.get("data") or {}).get(payload))
+    answer = (entry.get("data") or {}).get(payload) if payload else None
+    if entry["kind"] == "verify":
+        # A drill on another host says nothing about this one.
+        return any(one.get("where") in (None, entry["host"]) for one in answer or [])
+    return bool(answer)
 
 
 def _unreachable(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:

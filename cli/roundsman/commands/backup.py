@@ -102,6 +102,13 @@ def restore(
     run_playbook("restore", **options, limit=host, variables=variables)
 
 
+@backup.command()
+@run_options
+def reindex(**options: Any) -> None:
+    """Learn again from the repositories what they hold, for a store that was lost or has missed something."""
+    run_playbook("reindex", **options)
+
+
 @backup.command("list")
 @click.option("--all", "everything", is_flag=True, help="Every snapshot, not only the newest of each source.")
 @list_options

@@ -31,28 +31,43 @@ def record_backup(tx: Transaction, host: str, backup: Mapping[str, Any]) -> None
     if not held:
         # It failed before it had listed the repository, which says nothing about what that holds.
         return
-    tx.execute(
-        sa.update(snapshots)
-        .where(snapshots.c.host == host, snapshots.c.source == source)
-        .where(snapshots.c.repository == backup["repository"])
-        .values(present=False)
-    )
+    here = sa.and_(snapshots.c.host == host, snapshots.c.repository == backup["repository"])
+    tx.execute(sa.update(snapshots).where(here, snapshots.c.source == source).values(present=False))
     for snapshot in held:
-        own = snapshot["id"] == backup.get("snapshot")
-        values = {
-            "time": snapshot["time"],
-            "repository": backup["repository"],
-            "manifest_sha256": snapshot.get("manifest_sha256"),
-            "complete": snapshot.get("complete", True),
-            "present": True,
-            "tags": snapshot.get("tags", []),
-        }
-        if own:
-            values["backup"] = {key: value for key, value in backup.items() if key != "snapshots"}
-        this = _this(host, source, snapshot["id"])
-        if not tx.execute(sa.update(snapshots).where(this).values(values)).rowcount:
-            tx.execute(sa.insert(snapshots).values(host=host, source=source, id=snapshot["id"], **values))
-            _weigh(tx, host, source, snapshot["id"])
+        own = {key: value for key, value in backup.items() if key != "snapshots"}
+        made = own if snapshot["id"] == backup.get("snapshot") else None
+        _hold(tx, host, source, backup["repository"], snapshot, made)
+
+
+def record_inventory(tx: Transaction, host: str, inventory: Mapping[str, Any]) -> None:
+    """Bring all sources of a host up to date with what its repository holds, asked without a backup."""
+    here = sa.and_(snapshots.c.host == host, snapshots.c.repository == inventory["repository"])
+    tx.execute(sa.update(snapshots).where(here).values(present=False))
+    for snapshot in inventory["snapshots"]:
+        if snapshot["source"]:
+            _hold(tx, host, snapshot["source"], inventory["repository"], snapshot, None)
+
+
+def _hold(
+    tx: Transaction, host: str, source: str, repository: str, snapshot: Mapping[str, Any],
+    made: Mapping[str, Any] | None,
+) -> None:  # fmt: skip
+    """A snapshot is in the repository; `made` is what its own backup said, when this is it."""
+    values = {
+        "time": snapshot["time"],
+        "repository": repository,
+        "manifest_sha256": snapshot.get("manifest_sha256"),
+        "complete": snapshot.get("complete", True),
+        "present": True,
+        "tags": snapshot.get("tags", []),
+    }
+    if made is not None:
+        values["backup"] = made
+    if not tx.execute(sa.update(snapshots).where(_this(host, source, snapshot["id"])).values(values)).rowcount:
+        sizes = {key: snapshot[key] for key in ("total_bytes", "added_bytes") if key in snapshot}
+        row = {"backup": sizes or None, **values}
+        tx.execute(sa.insert(snapshots).values(host=host, source=source, id=snapshot["id"], **row))
+        _weigh(tx, host, source, snapshot["id"])
 
 
 def record_verification(tx: Transaction, run_id: str, host: str, verification: Mapping[str, Any]) -> None:

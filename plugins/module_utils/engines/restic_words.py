@@ -113,6 +113,12 @@ def restore_command(snapshot, target, paths):
     return argv + [b"--include=" + literal(path) for path in paths]
 
 
+def _sizes(told):
+    """What restic 0.17 and newer keep with a snapshot."""
+    names = {"total_bytes": "total_bytes_processed", "added_bytes": "data_added"}
+    return {key: told[name] for key, name in names.items() if name in told} if told else {}
+
+
 def forget_plan_command(host, source, keep):
     """Arguments of a `forget` that only says what it would do; `keep` maps last, hourly, … within to a value."""
     tags = ",".join((TAG, "source=" + source, COMPLETE))
@@ -143,6 +149,7 @@ def snapshots(text):
             tags=tuple(s.get("tags") or ()),
             paths=tuple(s.get("paths") or ()),
             original=s.get("original"),
+            sizes=_sizes(s.get("summary")),
         )
         for s in json.loads(text) or []
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from roundsman import clocks, ledger
 from roundsman.alerting import Routing
-from roundsman.store import Store, alerts, runs, schema, snapshots
+from roundsman.store import Store, alerts, objectives, runs, schema, snapshots
 
 from .builders import RUN, Run
 
@@ -122,3 +123,35 @@ def test_a_good_reading_does_not_end_what_a_failed_drill_began(store: Store, tmp
     with store.read() as tx:
         (one,) = snapshots.find(tx, A)
     assert (one["level"], one["failed_level"]) == ("restored", "proven")
+
+
+def test_an_inventory_fills_an_empty_store_and_takes_nothing_from_a_full_one(store: Store, tmp_path: Path) -> None:
+    def listing(snapshot: str, source: str) -> dict[str, Any]:
+        kept = {"id": snapshot, "source": source, "time": "2026-11-23T02:00:00Z", "manifest_sha256": None}
+        return {**kept, "complete": True, "tags": [], "total_bytes": 7, "added_bytes": 5}
+
+    run = Run().backup("web1", A, held=(A, "c" * 64)).verify("web1", A, "restored")
+    inventory = {
+        "repository": "/var/backups/roundsman",
+        "snapshots": [listing(A, "etc"), listing(B, "shop")],
+        "plans": {"shop": {"every_s": 3600}},
+    }
+    run.add("inventory", host="web1", ok=True, changed=False, data={"inventory": inventory})
+    read(store, tmp_path, run)
+    with store.read() as tx:
+        found = {(one["source"], one["level"], one["backup"]["total_bytes"]) for one in snapshots.held(tx)}
+        (known,) = objectives.known(tx, NOW)
+    assert found == {("etc", "restored", 300), ("shop", None, 7)}
+    assert (known.source, known.plan, known.backup_at is None) == ("shop", {"every_s": 3600}, False)
+
+
+def test_a_drill_elsewhere_says_nothing_about_the_host(store: Store, tmp_path: Path) -> None:
+    lost = {
+        "source": "etc", "snapshot": None, "wanted": "proven", "level": None, "failed_level": "stored",
+        "outcome": "unknown", "message": "spare1 is away", "time": "2026-11-23T02:01:00.000Z", "where": "spare1",
+    }  # fmt: skip
+    run = Run().unreachable("web1").add("verify", host="web1", ok=False, data={"verifications": [lost]})
+    read(store, tmp_path, run)
+    with store.read() as tx:
+        found = {state["check"]: state["status"] for state in alerts.listed(tx)}
+    assert found == {"reachable": "CRITICAL", "drill:etc": "UNKNOWN"}
