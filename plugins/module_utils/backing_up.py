@@ -15,6 +15,7 @@ from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
 from .session import seconds
 from .sources import registry
+from .sources.plan import own_tags, plan_of
 from .state import read_json, replace_file
 
 SHOWN = 10
@@ -39,6 +40,8 @@ def blank(host, repository, spec, backup_type):
         "manifest_sha256": None,
         "manifest_entries": 0,
         "warnings": [],
+        "plan": plan_of(spec),
+        "due_at": None,
         "reason": None,
         "snapshots": [],
     }
@@ -48,7 +51,14 @@ def listed(snapshots):
     """Snapshots as the record lists them."""
     good = complete_ids(snapshots)
     return [
-        {"id": s.id, "time": s.time, "manifest_sha256": tag_value(s, "manifest"), "complete": s.id in good}
+        dict(
+            s.sizes,
+            id=s.id,
+            time=s.time,
+            manifest_sha256=tag_value(s, "manifest"),
+            complete=s.id in good,
+            tags=own_tags(s.tags),
+        )
         for s in snapshots
     ]
 
@@ -135,6 +145,7 @@ def _save(session, engine, spec, prepared, record):
     written = _write_manifest(session, spec, prepared, path, taken_at_ns)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
     tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else COMPLETE]
+    tags += spec.get("tags", [])
     file = os.fsencode(path)
     # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
     excludes = [*prepared.excludes, b"!" + literal(file)]

@@ -16,7 +16,7 @@ description:
     saves source and manifest as one snapshot.
   - A source whose paths do not exist fails, and nothing is saved. A source of which some files cannot be read fails,
     too; what could be saved is kept as an incomplete snapshot that never counts as a backup.
-  - Every successful run makes a snapshot and reports C(changed).
+  - Every successful run makes a snapshot and reports C(changed), but see O(only_when_due).
 extends_documentation_fragment:
   - roundsman.fleet.repository
 attributes:
@@ -38,8 +38,9 @@ options:
       - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by
         default true, says whether C(/var/log) and everything named C(log) or C(logs) belong to it.
       - The keys of all types are described in docs/backup.md of the collection.
-      - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan and are not
-        looked at here.
+      - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan. They go into
+        the record; only O(only_when_due) looks at C(every).
+      - C(tags) are given to the snapshot besides Roundsman's own.
     type: dict
     required: true
   backup_type:
@@ -49,6 +50,12 @@ options:
     type: str
     choices: [full, incremental]
     default: incremental
+  only_when_due:
+    description:
+      - Do nothing, and report no change, while the newest complete snapshot in the repository is younger than C(every)
+        of the source. A source without C(every) is always due.
+    type: bool
+    default: false
   initialize:
     description:
       - Make the repository when there is none and this host has never used one at this address.
@@ -95,6 +102,7 @@ backup:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backing_up import back_up, blank, look
+from ..module_utils.due import is_fresh
 from ..module_utils.redaction import without_credentials
 from ..module_utils.session import COMMON, run_module
 from ..module_utils.sources import registry
@@ -106,6 +114,7 @@ def main():
             COMMON,
             source={"type": "dict", "required": True, "no_log": True},
             backup_type={"type": "str", "choices": ["full", "incremental"], "default": "incremental"},
+            only_when_due={"type": "bool", "default": False},
             initialize={"type": "bool", "default": True},
             spool_dir={"type": "path"},
             controller_time_s={"type": "float"},
@@ -119,6 +128,9 @@ def main():
     )
 
     def work(session, record):
+        if module.params["only_when_due"] and is_fresh(session, spec, record):
+            text = "{0} of {1}: not due until {2}"
+            return {"changed": False, "msg": text.format(spec["id"], session.host, record["due_at"])}
         message = (look if module.check_mode else back_up)(session, spec, record)
         return {"changed": True, "msg": message}
 

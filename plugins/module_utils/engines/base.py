@@ -22,7 +22,10 @@ class BackupError(Exception):
 
 
 # id (full), short_id, time (RFC 3339, UTC), host, tags, paths, original (the id before it was tagged again, or None)
-Snapshot = namedtuple("Snapshot", "id short_id time host tags paths original")
+# and sizes (total_bytes and added_bytes, or nothing where the engine does not tell)
+Snapshot = namedtuple("Snapshot", "id short_id time host tags paths original sizes")
+Snapshot.__new__.__defaults__ = ({},)
+Snapshot.__new__.__defaults__ = ({},)
 
 # snapshot (id as the engine printed it), files, total_bytes, added_bytes, unreadable (paths), vanished (paths)
 Saved = namedtuple("Saved", "snapshot files total_bytes added_bytes unreadable vanished")

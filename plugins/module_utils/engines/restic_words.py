@@ -130,6 +130,12 @@ def restore_command(snapshot, target, paths, sparse=False):
     return argv + [b"--include=" + literal(path) for path in paths]
 
 
+def _sizes(told):
+    """What restic 0.17 and newer keep with a snapshot."""
+    names = {"total_bytes": "total_bytes_processed", "added_bytes": "data_added"}
+    return {key: told[name] for key, name in names.items() if name in told} if told else {}
+
+
 def utc(text):
     """A time as restic writes it (local offset, nanoseconds) as RFC 3339 in UTC with milliseconds."""
     match = _TIME.match(text)
@@ -151,6 +157,7 @@ def snapshots(text):
             tags=tuple(s.get("tags") or ()),
             paths=tuple(s.get("paths") or ()),
             original=s.get("original"),
+            sizes=_sizes(s.get("summary")),
         )
         for s in json.loads(text) or []
     ]

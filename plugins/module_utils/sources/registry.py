@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from . import plan
 from .custom import CustomSource
 from .files import FilesSource
 from .mariadb import MariadbSource
@@ -17,7 +18,7 @@ _ALL = (CustomSource, FilesSource, MariadbSource, PostgresqlSource, RedisSource,
 KINDS = {kind.type: kind for kind in _ALL}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
-PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
+PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description", "tags"))
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -53,7 +54,7 @@ def _spec_faults(spec):
         for key in spec
         if key not in allowed
     ]
-    return found + kind.faults(spec)
+    return found + plan.faults(spec) + kind.faults(spec)
 
 
 def source_of(spec):

@@ -112,3 +112,24 @@ def test_without_a_ledger_nothing_runs(tmp_path: Path) -> None:
     _, said = play(tmp_path, touched)
     assert "nothing was run" in said
     assert not (tmp_path / "touched").exists()
+
+
+DRILL = {
+    "name": "drill",
+    "roundsman.fleet.backup_verify": {
+        "host": "here", "repository": "/nowhere", "password": "a-secret-9f3c", "sources": ["shop"], "level": "proven",
+    },
+    "delegate_to": "spare1.invalid",
+}  # fmt: skip
+
+
+def test_a_drill_host_that_is_away_is_nothing_against_the_host_itself(tmp_path: Path) -> None:
+    records, said = play(tmp_path, DRILL)
+    _started, verify, _finished = records
+    assert (verify["kind"], verify["host"], verify["ok"]) == ("verify", "here", False), said
+    (one,) = verify["data"]["verifications"]
+    assert (one["source"], one["outcome"], one["level"], one["wanted"]) == ("shop", "unknown", None, "proven")
+    assert (one["where"], one["reason"]) == ("spare1.invalid", "drill_host_unreachable")
+    assert "nothing was verified" in one["message"]
+    assert "roundsman doctor --limit spare1.invalid" in one["message"]
+    assert "a-secret-9f3c" not in json.dumps(records)
