@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tests.fleet.putting_back import put_back
 from tests.fleet.roundsman import PASSWORD, Roundsman
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.fleet.host import Host
@@ -44,6 +46,15 @@ def database_host(fleet: Fleet, name: str, release: str) -> Host:
     host.run(START)
     sql(host, SCHEMA, "postgres")
     return host
+
+
+@contextlib.contextmanager
+def instead_of(host: Host, tool: str, script: str) -> Iterator[None]:
+    """A shell script in place of a program, which is called TOOL.real meanwhile."""
+    host.run(f"mv {tool} {tool}.real")
+    host.write(tool, f"#!/bin/sh\n{script}\n", mode="0755")
+    yield
+    host.run(f"mv {tool}.real {tool}")
 
 
 def drilled(roundsman: Roundsman) -> dict[str, Any]:
@@ -148,17 +159,18 @@ def test_a_dump_that_fails_leaves_no_snapshot(fleet: Fleet, tmp_path: Path) -> N
         assert [alert["check"] for alert in roundsman.json("alerts", "list")] == ["backup:shop"]
 
     tool = "/usr/lib/postgresql/15/bin/pg_dump"
-    half = f'#!/bin/sh\n{tool}.real "$@" | head -c 20000; kill -9 $$\n'
-    db1.run(f"mv {tool} {tool}.real")
-    db1.write(tool, half, mode="0755")
-    fails({**SOURCE, "globals": False}, "dump_failed", "Dumping shop failed")
-    db1.run(f"mv {tool}.real {tool}")
+    with instead_of(db1, tool, f'{tool}.real "$@" | head -c 20000; kill -9 $$'):
+        fails({**SOURCE, "globals": False}, "dump_failed", "Dumping shop failed")
     fails({**SOURCE, "database": "never"}, "dump_failed", 'database "never" does not exist')
     secret = "not-that-one"
     fails({**SOURCE, "host": "127.0.0.1", "login": "seller", "password": secret}, "dump_failed", "password auth")
     assert secret not in roundsman.run("runs", "show", "--json").stdout + db1.run("journalctl --no-pager").stdout
-    db1.run("mkdir -p /srv/small && mount -t tmpfs -o size=80M none /srv/small")
+    # The margin that must stay free is 64 MiB.
+    db1.run("mkdir -p /srv/small && mount -t tmpfs -o size=60M none /srv/small")
     fails(SOURCE, "no_space", "the dump needs", roundsman_backup_spool_dir="/srv/small")
+    db1.run("mount -o remount,size=120M /srv/small")
+    with instead_of(db1, tool, f'dd if=/dev/zero of=/srv/small/filler bs=1M 2> /dev/null; exec {tool}.real "$@"'):
+        fails(SOURCE, "no_space", "Dumping shop failed", roundsman_backup_spool_dir="/srv/small")
     db1.run("umount /srv/small; systemctl stop postgresql")
     fails(SOURCE, "dump_failed", "PostgreSQL refuses", roundsman_backup_spool_dir="/srv/small")
     db1.run("mv /usr/bin/psql /usr/bin/psql.gone")
