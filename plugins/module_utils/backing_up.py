@@ -10,9 +10,10 @@ import os
 import time
 
 from . import manifest, tree
-from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
+from .engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
+from .runbook import runbook
 from .sources import registry
 from .state import read_json, replace_file
 
@@ -108,7 +109,16 @@ def back_up(session, spec, record):
             source.cleanup()
 
 
-def _save(session, engine, spec, prepared, record):
+def save_aside(session, engine, spec, record):
+    """A snapshot of what is there now, before it is overwritten. It counts as no backup: only its id leads to it."""
+    source = registry.source_of(spec)
+    try:
+        return _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
+    finally:
+        source.cleanup()
+
+
+def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     before = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(before)
     good = [s["id"] for s in record["snapshots"] if s["complete"]]
@@ -118,11 +128,11 @@ def _save(session, engine, spec, prepared, record):
     taken_at_ns = time.time_ns()
     written = _write_manifest(session, spec, prepared, path, taken_at_ns)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
-    tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else COMPLETE]
-    file = os.fsencode(path)
-    # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
-    excludes = [*prepared.excludes, b"!" + literal(file)]
-    saved = engine.save([*prepared.paths, file], excludes, session.host, tags, record["parent"])
+    tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else mark]
+    own = [os.fsencode(path), os.fsencode(_write_runbook(session, spec))]
+    # They lie in the excluded state directory; the last word takes them back in, whatever came before.
+    excludes = [*prepared.excludes, *(b"!" + literal(file) for file in own)]
+    saved = engine.save([*prepared.paths, *own], excludes, session.host, tags, record["parent"])
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
@@ -155,6 +165,19 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
     }
     found = tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes))
     return manifest.write(path, header, found, session.tick)
+
+
+def _write_runbook(session, spec):
+    """So that whoever has nothing but the repository and its password knows what to do; its path."""
+    access = {
+        "repository": session.repository,
+        "password": "what this was read with",
+        "environment": sorted(session.module.params["environment"]),
+    }
+    source = {"source": spec["id"], "type": spec.get("type", "files")}
+    path = session.state.runbook(spec["id"])
+    replace_file(path, runbook(session.host, access, [source]))
+    return path
 
 
 def _look_again(session, path, taken_at_ns, written, saved, record):
