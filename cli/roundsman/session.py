@@ -64,7 +64,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        # Whether a signal asked the last run to stop; it may have come to its end all the same.
+        # Whether a signal asked the last run, or the delivery after it, to stop; the run may have come to its end.
         self.told_to_stop = False
         self.store = Store(settings.store_url)
         self._targets = delivery.targets(settings.alerts.receiver())
@@ -88,8 +88,10 @@ class Session:
 
     def deliver(self) -> None:
         """Deliver what is due; a person who is tired of waiting for retries leaves them to the next command."""
-        with contextlib.suppress(KeyboardInterrupt):
+        try:
             delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+        except KeyboardInterrupt:
+            self.told_to_stop = True
 
     def deliver_once(self) -> None:
         delivery.deliver_due(self.store, self._targets, random.Random())  # noqa: S311 - jitter, not a secret

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 
 def now() -> datetime:
@@ -17,6 +18,28 @@ def stamp(moment: datetime) -> str:
 
 def moment(stamped: str) -> datetime:
     return datetime.fromisoformat(stamped)
+
+
+def ending(text: str, now: datetime) -> datetime:
+    """The end of a time that is yet to come, as people write it: `2026-12-31` (that day included, in UTC), `30d`, or
+    RFC 3339. Raises ValueError with what is wrong.
+    """
+    from .config import seconds  # noqa: PLC0415
+
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            end = datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)
+        elif "T" in text:
+            end = datetime.fromisoformat(text)
+        else:
+            end = now + timedelta(seconds=seconds(text))
+    except (ValueError, OverflowError):
+        raise ValueError("is no time; write for example 2026-12-31, 30d or 2026-12-31T12:00:00Z") from None
+    if end.tzinfo is None:
+        raise ValueError("needs a zone; write for example 2026-12-31T12:00:00Z")
+    if end <= now:
+        raise ValueError("is over already")
+    return end
 
 
 def span(seconds: float) -> str:

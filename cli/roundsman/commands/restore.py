@@ -58,7 +58,7 @@ def restore(
         _require_hosts(session, inventories, host, other)
         plans = _plans(session, inventories, host, wanted)
         plan_only = check or not (target or in_place)
-        _show(plans, as_json=as_json and plan_only, delete=delete, safety=not no_safety)
+        _show(plans, only=plan_only, as_json=as_json, delete=delete, safety=not no_safety)
         if plan_only:
             click.echo(
                 "Nothing was restored" + (": that takes --in-place or --to DIR." if not check else "."), err=True
@@ -141,14 +141,14 @@ def _plans(session: Session, inventories: tuple[str, ...], host: str, wanted: di
     ]  # fmt: skip
 
 
-def _show(plans: Sequence[Plan], *, as_json: bool, delete: bool, safety: bool) -> None:
+def _show(plans: Sequence[Plan], *, only: bool, as_json: bool, delete: bool, safety: bool) -> None:
     from ..times import now  # noqa: PLC0415
     from ..views.recovery import draw_plans  # noqa: PLC0415
 
-    if as_json:
+    if as_json and only:
         print_json({"plan": [one.to_dict() for one in plans]})
     else:
-        draw_plans(console(stderr=True), plans, now(), delete=delete, safety=safety)
+        draw_plans(console(stderr=not only), plans, now(), delete=delete, safety=safety)
 
 
 def _agree(host: str, other: str | None) -> None:

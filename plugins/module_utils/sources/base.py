@@ -6,23 +6,30 @@ A source is a class with
 
 - `type`: its name in definitions; `KEYS`: the keys that its definition may have besides those of every source;
   `SECRETS`: those of them that hold secrets (they are never kept in the manifest nor shown);
+- `SPOOLS`: whether what it saves is one directory that it made by `effects.spool`;
 - `faults(spec)`: what is wrong with a definition, as a list of str, without touching anything;
 - an instance per definition: `SomeSource(spec)`;
 - `prepare(effects)`: make what is to be saved ready and return a Prepared, or raise BackupError. In check mode it is
   called, too, so it must not change what it saves;
 - `cleanup()`: remove what `prepare` made; called in any case;
 - `prove(copy, values, effects)`: start the application from the restored copy, apart from the network and from what is
-  live, and return the same values as `prepare` expected, found in the copy. `copy` is the directory (str) under which
-  the saved paths lie with their full names; `values` are those that are expected. It is called on an instance whose
+  live, and return the same values as `prepare` expected, found in the copy. `copy` is the restored directory (str): of
+  a kind that spools what it had made, of any other the one below which the saved paths lie with their full names.
+  `values` are those that are expected. It is called on an instance whose
   definition came from the manifest, so without secrets, and maybe on another host. Raises BackupError: `proof_failed`
-  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started.
+  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started;
+- `put_back(copy, effects)`: replace what is live by the restored copy; returns what was done, as a list of str; a kind
+  of plain files leaves it out.
 
 A kind whose files need no application leaves `prove` out.
 """
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
+import re
 from collections import namedtuple
 
 from ..engines import process
@@ -44,6 +51,31 @@ def expectations(values, canary_at=None):
     return {"values": dict(values), "canary_at": canary_at}
 
 
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d(?::?\d\d)?)?$")
+
+
+def moment_of(value):
+    """A canary's value as RFC 3339 in UTC with milliseconds, or None when it is no time.
+
+    Times are seconds since 1970 or written as ISO 8601; without a zone they are UTC.
+    """
+    text = str(value).strip()
+    if re.match(r"\d{9,11}(\.\d+)?$", text):
+        moment = datetime.datetime.fromtimestamp(float(text), datetime.timezone.utc)
+    else:
+        match = _TIME.match(text)
+        if not match:
+            return None
+        day, clock, fraction, zone = match.groups()
+        zone = "+00:00" if zone in (None, "Z") else (zone + "00" if len(zone) == 3 else zone)
+        text = "{0}T{1}.{2}{3}".format(day, clock, ((fraction or ".")[1:] + "000000")[:6], zone)
+        try:
+            moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").astimezone(datetime.timezone.utc)
+        except ValueError:
+            return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
 class Effects:
     """What a source may do on the host: run programs within the time limit, and keep files in a private place."""
 
@@ -61,7 +93,7 @@ class Effects:
 
         `options` are those of process.run: user, environment, stdin, stdout, cwd. Its output is text, at most 64 MiB.
         """
-        environment = dict(os.environ, LC_ALL="C.UTF-8", **options.pop("environment", {}))
+        environment = _environment(options)
         try:
             said = process.run(argv, environment, self._seconds_left(), keep_fds=self._keep_fds, **options)
         except FileNotFoundError:
@@ -74,6 +106,17 @@ class Effects:
             raise BackupError("no_space" if "No space left" in words else reason, self.redact(text))
         return said
 
+    @contextlib.contextmanager
+    def start(self, argv, doing, stdout, stderr, **options):
+        """Run a program beside our own work, until the block is left; yields its process. `options` as for run."""
+        running = process.started(argv, _environment(options), stdout, stderr, keep_fds=self._keep_fds, **options)
+        with contextlib.ExitStack() as stack:
+            try:
+                started = stack.enter_context(running)
+            except FileNotFoundError:
+                raise BackupError("application_missing", _MISSING.format(doing, argv[0])) from None
+            yield started
+
     def spool(self, source_id, needed_bytes, user=None):
         """An empty private directory for what a source dumps, always the same one, so that what a crash left there is
         removed and the engine finds the parent. `user` (a name) owns it when given.
@@ -83,6 +126,11 @@ class Effects:
         make_private(path, user)
         require_room(path, needed_bytes, _NO_ROOM)
         return path
+
+
+def _environment(options):
+    """What a program finds in its environment; takes `environment` out of `options`."""
+    return dict(os.environ, LC_ALL="C.UTF-8", **options.pop("environment", {}))
 
 
 _MISSING = "{0} needs the program {1}, which is not on this host. Nothing was done with it. Install it."

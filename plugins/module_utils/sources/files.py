@@ -10,6 +10,7 @@ from .. import tree
 from ..engines.base import BackupError
 from ..engines.patterns import PatternError, compile_patterns, literal
 from .base import Prepared
+from .keys import Fault, members, path_faults
 
 LOGS = (b"/var/log", b"log", b"logs")
 _KERNEL = (b"/proc/*", b"/sys/*", b"/dev/*", b"/run/*")
@@ -21,6 +22,7 @@ class FilesSource:
     type = "files"
     KEYS = ("paths", "excludes", "include_logs")
     SECRETS = ()
+    SPOOLS = False
 
     def __init__(self, spec):
         self._paths = tree.outermost(tree.normal(path) for path in spec["paths"])
@@ -32,10 +34,10 @@ class FilesSource:
     def faults(cls, spec):
         found = [
             fault
-            for path in _list(spec, "paths", found_empty="must name at least one path")
-            for fault in _path_faults(path)
+            for path in members(spec, "paths", found_empty="must name at least one path")
+            for fault in path_faults("paths", path)
         ]
-        found += [fault for pattern in _list(spec, "excludes") for fault in _pattern_faults(pattern)]
+        found += [fault for pattern in members(spec, "excludes") for fault in _pattern_faults(pattern)]
         if not isinstance(spec.get("include_logs", True), bool):
             found.append("include_logs must be true or false, not {0!r}".format(spec["include_logs"]))
         return found or cls._excluded_paths(spec)
@@ -74,34 +76,8 @@ class FilesSource:
         """Nothing was made."""
 
 
-def _list(spec, key, found_empty=None):
-    """The members of a list, or one stand-in that carries the fault."""
-    value = spec.get(key)
-    if value is None:
-        value = []
-    if not isinstance(value, list):
-        return [_Fault("{0} must be a list, not {1!r}".format(key, value))]
-    if not value and found_empty:
-        return [_Fault("{0} {1}".format(key, found_empty))]
-    return value
-
-
-class _Fault(str):
-    """A fault in place of a value."""
-
-    __slots__ = ()
-
-
-def _path_faults(path):
-    if isinstance(path, _Fault):
-        return [str(path)]
-    if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
-        return ["paths: {0!r} is not an absolute path".format(path)]
-    return []
-
-
 def _pattern_faults(pattern):
-    if isinstance(pattern, _Fault):
+    if isinstance(pattern, Fault):
         return [str(pattern)]
     if not isinstance(pattern, str) or "\0" in pattern:
         return ["excludes: {0!r} is not a pattern".format(pattern)]

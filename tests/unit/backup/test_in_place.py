@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,28 @@ def test_stop_is_a_list_of_units() -> None:
     assert registry.faults([sound]) == []
     for stop in ("shop.service", ["--now"], ["shop"], [1]):
         assert len(registry.faults([{**sound, "stop": stop}])) == 1, stop
+
+
+def test_a_database_loads_its_dump_and_can_be_undone(anna: Anna) -> None:
+    """The kind does it by itself; what was there is a dump of the same kind."""
+    path = anna.root / "shop.db"
+
+    def orders(*change: str) -> int:
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            for statement in change:
+                db.execute(statement)
+            return int(db.execute("SELECT count(*) FROM orders").fetchone()[0])
+
+    assert orders("CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1), (2)") == 2
+    spec = {"id": "data", "type": "sqlite", "path": str(path)}
+    assert anna.call("backup", **anna.arguments(source=spec))["changed"]
+    assert orders("DELETE FROM orders WHERE id = 1") == 1
+    done = put_back(anna, definition=spec)
+    assert done["changed"], done
+    assert orders() == 2
+    assert "was overwritten: 2 rows" in done["msg"]
+    assert put_back(anna, definition=spec, snapshot=done["restore"]["safety"])["changed"]
+    assert orders() == 1
+    refused = put_back(anna, paths=[str(path)])
+    assert refused["failed"]
+    assert orders() == 1

@@ -1,0 +1,62 @@
+"""A drill on another host: what one host saved, another restores, starts and asks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.fleet.roundsman import PASSWORD, Roundsman
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fleet.hosts import Fleet
+
+FILL = """
+import sqlite3
+db = sqlite3.connect("/srv/shop.db")
+db.execute("PRAGMA journal_mode=wal")
+db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP)")
+db.executemany("INSERT INTO orders (id) VALUES (?)", [(n,) for n in range(1000)])
+db.commit()
+"""
+
+
+def test_another_host_proves_what_was_saved(fleet: Fleet, tmp_path: Path) -> None:
+    vault = fleet.backup_server("vault1", append_only=True)
+    app = fleet.host("app1")
+    spare = fleet.host("spare1", release="trixie")
+    app.vars.update(
+        roundsman_backups=[
+            {"id": "shop", "type": "sqlite", "path": "/srv/shop.db", "canary": "SELECT max(at) FROM orders"},
+            {"id": "etc", "type": "files", "paths": ["/etc"]},
+        ],
+        roundsman_repository=vault.rest("app1"),
+        roundsman_repository_password=PASSWORD,
+        roundsman_drill_host="spare1",
+        roundsman_drill_self_test=True,
+    )
+    app.write("/root/fill.py", FILL)
+    app.run("python3 /root/fill.py")
+    roundsman = Roundsman(tmp_path, fleet.inventory())
+    only = ("--limit", "app1")
+    assert roundsman.run("backup", "run", *only).returncode == 0
+
+    shop, etc = drilled(roundsman, *only)
+
+    assert (shop["level"], shop["outcome"], shop["where"]) == ("proven", "ok", "spare1")
+    assert {one["what"]: one["found"] for one in shop["findings"]}["rows of orders"] == 1000
+    assert shop["canary_at"] > "2026"
+    assert (etc["level"], etc["outcome"], etc["where"]) == ("restored", "ok", "spare1"), etc
+    assert not app.run("ls /var/lib/roundsman/spool").stdout
+    assert not spare.run("ls /var/lib/roundsman/scratch").stdout
+    listed = {one["source"]: one["level"] for one in roundsman.json("backup", "list", *only)}
+    assert listed == {"shop": "proven", "etc": "restored"}
+
+
+def drilled(roundsman: Roundsman, *options: str) -> list[dict[str, Any]]:
+    done = roundsman.run("backup", "verify", "--level", "proven", "--json", *options)
+    (host,) = json.loads(done.stdout)["hosts"]
+    found: list[dict[str, Any]] = host["verifications"]
+    assert len(found) == 2, done.stdout
+    return found
