@@ -83,7 +83,7 @@ def put_in_place(session, engine, header, live, copy, wish, record):
                 _save_aside(session, engine, header, wish["definition"], record)
             if live is None:
                 kind = registry.source_of({**header["definition"], **wish["definition"]})
-                done += kind.put_back(copy, session.effects())
+                done += kind.put_back(copy + (header["paths"][0] if kind.SPOOLS else ""), session.effects())
             else:
                 _put_files(session, live, os.fsencode(copy), wish["delete"], record)
     except BackupError as failure:
