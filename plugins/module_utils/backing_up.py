@@ -185,7 +185,7 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
 
 
 def _judge_clock(session, before, record):
-    controller_s = session.module.params["controller_time_s"]
+    controller_s = session.module.params.get("controller_time_s")
     if controller_s is not None:
         # What the clock said when the module began, whatever took its time since.
         began_s = time.time() - session.elapsed()
