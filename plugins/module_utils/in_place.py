@@ -39,7 +39,8 @@ def loads(header):
 def look(session, header, expected, roots, record):
     """What is there now, compared with the manifest's entries `expected`; fills the record's part about it."""
     differing, directories, extra, problems = [], [], [], []
-    live = tree.walk(roots, b"", compile_patterns([tree.raw(p) for p in header["excludes"]]))
+    own_file_system = bool(header["definition"].get("one_file_system"))
+    live = tree.walk(roots, b"", compile_patterns([tree.raw(p) for p in header["excludes"]]), own_file_system)
     for entry, found in pairs(expected, live):
         session.tick()
         if entry is None:
