@@ -63,10 +63,14 @@ def verify(level: str, due: bool, sources: tuple[str, ...], **options: Any) -> N
 @backup.command()
 @due_option
 @source_option
+@click.option("--self-test", is_flag=True, help="After a proof that held, see that it fails on a damaged copy.")
 @run_options
-def drill(due: bool, sources: tuple[str, ...], **options: Any) -> None:
+def drill(due: bool, sources: tuple[str, ...], self_test: bool, **options: Any) -> None:
     """Start every application from its restored copy, on its drill host, and compare its answers."""
-    run_playbook("drill", **options, variables=_chosen("proven", due, sources, options["config"]))
+    variables = _chosen("proven", due, sources, options["config"])
+    # Unset, the inventory has its say.
+    tested = {"roundsman_drill_self_test": True} if self_test else {}
+    run_playbook("drill", **options, variables={**variables, **tested})
 
 
 def _chosen(level: str, due: bool, sources: tuple[str, ...], config: str | None) -> dict[str, Any]:
