@@ -20,6 +20,7 @@ _PAYLOAD = {
     "verify": "verifications",
     "restore": "restore",
     "prune": "prune",
+    "coverage": "coverage",
 }
 _OUTCOMES = {"ok": Status.OK, "damaged": Status.CRITICAL, "unknown": Status.UNKNOWN}
 # A failed backup is an emergency in waiting; retention that did not run is not, yet must not rest unseen.

@@ -25,6 +25,7 @@ class FilesSource:
     SPOOLS = False
 
     def __init__(self, spec):
+        self._id = spec.get("id")
         self._paths = tree.outermost(tree.normal(path) for path in spec["paths"])
         self._excludes = [os.fsencode(p) for p in spec.get("excludes") or []]
         if not spec.get("include_logs", True):
@@ -72,8 +73,21 @@ class FilesSource:
         own = sorted({path for entry in own for path in (entry, os.path.realpath(entry))})
         return [*map(literal, own), *(_KERNEL if b"/" in self._paths else ())]
 
+    def saves(self, path):
+        """Whether what is at `path` (bytes) is saved: True, why not in words, or None when it is none of its paths."""
+        if not any(_below(path, root) for root in self._paths):
+            parts = [os.fsdecode(root) for root in self._paths if _below(root, path)]
+            return "source {0} saves only {1} of it".format(self._id, ", ".join(parts)) if parts else None
+        if compile_patterns(self._excludes)(path):
+            return "source {0} leaves it out by excludes or include_logs".format(self._id)
+        return True
+
     def cleanup(self):
         """Nothing was made."""
+
+
+def _below(path, root):
+    return (path.rstrip(b"/") + b"/").startswith(root.rstrip(b"/") + b"/")
 
 
 def _pattern_faults(pattern):
