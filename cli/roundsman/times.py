@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$")
+_SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
 
 def now() -> datetime:
@@ -17,6 +21,14 @@ def stamp(moment: datetime) -> str:
 
 def moment(stamped: str) -> datetime:
     return datetime.fromisoformat(stamped)
+
+
+def seconds(duration: str) -> float:
+    """Of a duration as people write it."""
+    match = _DURATION.match(duration.strip())
+    if not match:
+        raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def span(seconds: float) -> str:

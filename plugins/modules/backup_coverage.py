@@ -157,6 +157,7 @@ def main():
             dict({key: spec[key] for key in PLAN if key in spec}, type=spec.get("type", "files"))
             for spec in params["sources"]
         ],
+        "kinds": sorted(registry.KINDS),
         "repository": without_credentials(params["repository"]) if params["repository"] else None,
         "duration_s": round(time.monotonic() - started, 3),
     }

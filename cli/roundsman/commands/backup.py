@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..exits import ExitCode
 from .common import (
     console,
     hosts_meant,
     list_options,
     opened,
     print_json,
+    run_once,
     run_options,
     run_playbook,
 )
@@ -86,3 +89,26 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
         print_json(found)
     else:
         draw_snapshots(console(), found)
+
+
+@backup.command()
+@click.option("--last", is_flag=True, help="Contact no host: show what the last look found.")
+@run_options
+def coverage(last: bool, **options: Any) -> None:
+    """Find databases and data directories that no source saves, and say which lines would."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from ..assurance import coverage_of  # noqa: PLC0415
+    from ..views.coverage import draw_coverage  # noqa: PLC0415
+
+    as_json, config = options.pop("as_json"), options.pop("config")
+    inventories, limit = options.pop("inventories"), options.pop("limit")
+    with opened(config, delivers=not last) as session:
+        hosts = hosts_meant(session.settings, inventories, limit or "all") or []
+        report = None if last else run_once(session, "coverage", inventories, limit, **options)
+        gaps, counts = coverage_of(session.store, hosts)
+    if as_json:
+        print_json({"hosts": hosts, "counts": counts, "gaps": [asdict(gap) for gap in gaps]})
+    else:
+        draw_coverage(console(), gaps, counts, len(hosts))
+    sys.exit((report.exit_code if report else 0) or (ExitCode.WARNINGS if gaps else ExitCode.FINE))

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import discovery, discovery_servers
 from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge
 from ansible_collections.roundsman.fleet.plugins.module_utils.mounts import Mount
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DIRECTORY = finding("directory", "/srv/data", "a directory", "/srv/data", size_bytes=10)
@@ -105,6 +105,7 @@ NAMES = st.lists(st.sampled_from(["a", "b", "log", "data"]), min_size=1, max_siz
 )
 
 
+@settings(deadline=None)
 @given(
     NAMES, st.lists(NAMES, min_size=1, max_size=3), st.lists(st.sampled_from(["a", "b/a", "/a/b", "log"]), max_size=2)
 )

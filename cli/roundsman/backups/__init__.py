@@ -1,0 +1,1 @@
+"""What is known of backups, judged: pure, like alerts and insight."""
