@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from . import times
-from .backups.coverage import Gap, counts, gaps
-from .store import Store, runs, snapshots
+from .backups.coverage import Gap, Look, counts, gaps
+from .backups.report import BackupReport, report
+from .store import Store, Transaction, runs, snapshots
+
+# How far back trends and failures go.
+TOLD = timedelta(days=90)
 
 
 def coverage_of(store: Store, hosts: Sequence[str]) -> tuple[list[Gap], dict[str, int]]:
     """The gaps on these hosts, and how many findings have which status."""
     with store.read() as tx:
-        newest = runs.newest_of_each_host(tx, "coverage")
-        held = snapshots.held(tx, hosts)
-    looks = {host: (row["time"], row["data"]["coverage"]) for host, row in newest.items()}
+        looks, held = _looks(tx), snapshots.held(tx, hosts)
     return gaps(hosts, looks, held, times.now()), counts(hosts, looks)
+
+
+def backup_report(store: Store, hosts: Sequence[str]) -> BackupReport:
+    now = times.now()
+    with store.read() as tx:
+        looks, held = _looks(tx), snapshots.held(tx, hosts)
+        entries = runs.entries_since(tx, now - TOLD, ("backup", "verify", "prune"))
+    return report(hosts, looks, held, entries, now)
+
+
+def _looks(tx: Transaction) -> dict[str, Look]:
+    newest = runs.newest_of_each_host(tx, "coverage")
+    return {host: (row["time"], row["data"]["coverage"]) for host, row in newest.items()}

@@ -62,8 +62,10 @@ def _of_host(host: str, look: Look | None, snapshots: Sequence[Row], now: dateti
         yield Gap(host, "gap", "host", host, None, "no source at all: nothing of this host is saved", "see its lines")
     for one in coverage["findings"]:
         if one["status"] in ("gap", "unknown"):
-            said = [one[key] for key in ("status", "kind", "name", "size_bytes", "reason", "remedy")]
-            yield Gap(host, *said, fix=_line(one, coverage))
+            fix = _line(one, coverage)
+            yield Gap(
+                host, one["status"], one["kind"], one["name"], one["size_bytes"], one["reason"], one["remedy"], fix
+            )  # fmt: skip
     for source in coverage["sources"]:
         mine = [row for row in snapshots if (row["host"], row["source"]) == (host, source["id"])]
         yield from _of_source(host, source, mine, now)
