@@ -8,7 +8,7 @@ from datetime import timedelta
 from . import times
 from .backups.coverage import Gap, Look, counts, gaps
 from .backups.report import BackupReport, report
-from .store import Store, Transaction, runs, snapshots
+from .store import Store, Transaction, holds, runs, snapshots
 
 # How far back trends and failures go.
 TOLD = timedelta(days=90)
@@ -24,7 +24,8 @@ def coverage_of(store: Store, hosts: Sequence[str]) -> tuple[list[Gap], dict[str
 def backup_report(store: Store, hosts: Sequence[str]) -> BackupReport:
     now = times.now()
     with store.read() as tx:
-        looks, held = _looks(tx), snapshots.held(tx, hosts)
+        looks = _looks(tx)
+        held = holds.beside(tx, snapshots.held(tx, hosts), times.stamp(now))
         entries = runs.entries_since(tx, now - TOLD, ("backup", "verify", "prune"))
     return report(hosts, looks, held, entries, now)
 

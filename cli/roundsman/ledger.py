@@ -17,7 +17,7 @@ from typing import Any
 
 from .alerting import Routing, measure, settled, states_of
 from .alerts.events import events_of
-from .store import Store, Transaction, history, outbox, runs, snapshots
+from .store import Store, Transaction, evidence, history, outbox, runs, snapshots
 from .times import moment, stamp
 
 FORMAT_VERSION = 1
@@ -215,6 +215,7 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
     if entry["kind"] == "backup" and "backup" in data:
         snapshots.record_backup(tx, host, data["backup"])
     for verification in data.get("verifications", []):
+        evidence.record(tx, host, entry["run"], verification)
         snapshots.record_verification(tx, host, verification)
     if entry["kind"] == "prune" and entry["ok"] and "prune" in data:
         snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])

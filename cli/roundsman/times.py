@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$")
 _SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
@@ -29,6 +29,26 @@ def seconds(duration: str) -> float:
     if not match:
         raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def ending(text: str, now: datetime) -> datetime:
+    """The end of a time that is yet to come, as people write it: `2026-12-31` (that day included, in UTC), `30d`, or
+    RFC 3339. Raises ValueError with what is wrong.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            end = datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)
+        elif "T" in text:
+            end = datetime.fromisoformat(text)
+        else:
+            end = now + timedelta(seconds=seconds(text))
+    except (ValueError, OverflowError):
+        raise ValueError("is no time; write for example 2026-12-31, 30d or 2026-12-31T12:00:00Z") from None
+    if end.tzinfo is None:
+        raise ValueError("needs a zone; write for example 2026-12-31T12:00:00Z")
+    if end <= now:
+        raise ValueError("is over already")
+    return end
 
 
 def span(seconds: float) -> str:

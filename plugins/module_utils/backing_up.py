@@ -9,10 +9,11 @@ import json
 import os
 import time
 
-from . import manifest, tree
+from . import manifest, schedule, tree
 from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
+from .session import timestamp
 from .sources import registry
 from .state import read_json, replace_file
 
@@ -37,6 +38,8 @@ def blank(host, repository, spec, backup_type):
         "duration_s": 0,
         "manifest_sha256": None,
         "manifest_entries": 0,
+        "canary_at": None,
+        "plan": {key: spec[key] for key in schedule.KEYS if spec.get(key)},
         "warnings": [],
         "reason": None,
         "snapshots": [],
@@ -87,25 +90,53 @@ def look(session, spec, record):
             raise
         repository = "a new repository would be made"
     text = "Would back up {0} entries of {1} with {2} bytes to {3}; {4}"
-    return text.format(record["manifest_entries"], spec["id"], record["total_bytes"], session.repository, repository)
+    said = text.format(record["manifest_entries"], spec["id"], record["total_bytes"], session.repository, repository)
+    return {"changed": True, "msg": said}
 
 
 def back_up(session, spec, record):
-    """Make the backup; returns the message for a person. Fills `record` as far as it gets, also when it fails."""
+    """Make the backup; returns what to report. Fills `record` as far as it gets, also when it fails."""
     with session.working() as engine:
         record["engine"] = {"name": engine.name, "version": engine.version}
+        not_due = session.module.params["only_when_due"] and _not_due(session, engine, spec, record)
+        if not_due:
+            return {"changed": False, "msg": not_due}
         source = registry.source_of(spec)
         try:
             prepared = source.prepare(session.effects())
             record["warnings"] = list(prepared.warnings)
+            record["canary_at"] = (prepared.expectations or {}).get("canary_at")
             created = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
             if created:
                 record["warnings"].append(
                     "a new repository was made at {0}: keep its password safe".format(session.repository)
                 )
-            return _save(session, engine, spec, prepared, record)
+            return {"changed": True, "msg": _save(session, engine, spec, prepared, record)}
         finally:
             source.cleanup()
+
+
+def _not_due(session, engine, spec, record):
+    """Why nothing is to be saved yet, or None. The repository itself is asked, whoever made its snapshots."""
+    if not spec.get("every"):
+        return None
+    try:
+        recognise(engine, session.memory, session.url)
+    except BackupError as failure:
+        if failure.reason == "repository_missing" and not session.memory.known(session.url):
+            return None
+        raise
+    held = listed(of_source(engine.snapshots(), session.host, spec["id"]))
+    good = [one for one in held if one["complete"]]
+    now = time.time()
+    # A snapshot dated in the future says nothing of when the newest was made.
+    past = [one for one in good if one["time"] <= timestamp(now)]
+    if not past or schedule.due_at(past[-1]["time"], spec["every"]) <= now:
+        return None
+    record["snapshots"] = held
+    due = timestamp(schedule.due_at(past[-1]["time"], spec["every"]))[:16].replace("T", " ")
+    text = "{0} of {1} is not due until {2} UTC: snapshot {3} was made {4}"
+    return text.format(spec["id"], session.host, due, past[-1]["id"][:8], past[-1]["time"][:19])
 
 
 def _save(session, engine, spec, prepared, record):

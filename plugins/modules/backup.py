@@ -16,7 +16,7 @@ description:
     saves source and manifest as one snapshot.
   - A source whose paths do not exist fails, and nothing is saved. A source of which some files cannot be read fails,
     too; what could be saved is kept as an incomplete snapshot that never counts as a backup.
-  - Every successful run makes a snapshot and reports C(changed).
+  - Every successful run makes a snapshot and reports C(changed), unless it is not due yet (O(only_when_due)).
 extends_documentation_fragment:
   - roundsman.fleet.repository
 attributes:
@@ -37,8 +37,8 @@ options:
       - C(id) is its name, C(type) is C(files) (the default).
       - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by
         default true, says whether C(/var/log) and everything named C(log) or C(logs) belong to it.
-      - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan and are not
-        looked at here.
+      - C(every), C(verify_every) and C(prove) are durations such as V(6h), V(7d) or V(weekly). With C(verify),
+        C(retention) and C(description) they belong to the plan; only O(only_when_due) looks at C(every) here.
     type: dict
     required: true
   backup_type:
@@ -54,6 +54,12 @@ options:
       - A repository that has vanished or was replaced is a failure in any case.
     type: bool
     default: true
+  only_when_due:
+    description:
+      - Save only when the newest complete snapshot in the repository is as old as C(every) of the source says, less a
+        tenth. A source without C(every) is always due.
+    type: bool
+    default: false
   spool_dir:
     description:
       - A directory with room for what sources dump before it is saved, in private directories of the sources' names.
@@ -98,14 +104,13 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(
             COMMON,
-            source={"type": "dict", "required": True},
+            source={"type": "dict", "required": True, "no_log": True},
             backup_type={"type": "str", "choices": ["full", "incremental"], "default": "incremental"},
             initialize={"type": "bool", "default": True},
+            only_when_due={"type": "bool", "default": False},
             spool_dir={"type": "path"},
         ),
         supports_check_mode=True,
-        # A definition may hold secrets, which the host's log is not for.
-        no_log=True,
     )
     spec = module.params["source"]
     registry.require_sound(module, [spec])
@@ -114,8 +119,7 @@ def main():
     )
 
     def work(session, record):
-        message = (look if module.check_mode else back_up)(session, spec, record)
-        return {"changed": True, "msg": message}
+        return (look if module.check_mode else back_up)(session, spec, record)
 
     run_module(module, "backup", record, work, registry.secrets_of(spec))
 

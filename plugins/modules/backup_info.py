@@ -90,6 +90,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+repository_id:
+  description: The engine's id of the repository, or null when there is none yet.
+  returned: when O(repository) is given
+  type: str
+  sample: 0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9
 snapshots:
   description: The snapshots of this host, oldest first.
   returned: when O(repository) is given
@@ -131,17 +136,17 @@ from ..module_utils.sources import registry
 
 
 def held(session):
-    """What the repository holds for this host."""
+    """The id of the repository (None when there is none yet), and what it holds for this host."""
     engine = session.engine()
     try:
-        recognise(engine, session.memory, session.url)
+        repository_id = recognise(engine, session.memory, session.url)
     except BackupError as failure:
         if failure.reason == "repository_missing" and not session.memory.known(session.url):
-            return []
+            return None, []
         raise
     mine = {s.id: s for s in engine.snapshots() if s.host == session.host and TAG in s.tags}
     lines = listed(list(mine.values()))
-    return [
+    return repository_id, [
         dict(line, source=tag_value(mine[line["id"]], "source"), paths=list(mine[line["id"]].paths)) for line in lines
     ]
 
@@ -152,21 +157,24 @@ def main():
         del spec[name]["required"]
     spec["timeout_s"]["default"] = 300
     module = AnsibleModule(
-        argument_spec=dict(spec, sources={"type": "list", "elements": "dict", "default": []}),
+        argument_spec=dict(spec, sources={"type": "list", "elements": "dict", "default": [], "no_log": True}),
         required_by={"repository": ("password", "host")},
         supports_check_mode=True,
-        # Definitions may hold secrets, which the host's log is not for.
-        no_log=True,
     )
     registry.require_sound(module, module.params["sources"])
     if not module.params["repository"]:
         module.exit_json(changed=False, msg="{0} definitions are sound".format(len(module.params["sources"])))
     session = start(module)
     try:
-        snapshots = held(session)
+        repository_id, snapshots = held(session)
     except BackupError as failure:
         module.fail_json(msg=session.redact(failure.message), reason=failure.reason, snapshots=[])
-    module.exit_json(changed=False, msg="{0} snapshots".format(len(snapshots)), snapshots=snapshots)
+    module.exit_json(
+        changed=False,
+        msg="{0} snapshots".format(len(snapshots)),
+        snapshots=snapshots,
+        repository_id=repository_id,
+    )
 
 
 if __name__ == "__main__":

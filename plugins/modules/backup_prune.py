@@ -13,9 +13,10 @@ author:
   - Roundsman contributors (@roundsman)
 description:
   - Removes the snapshots of one source of this host that no rule keeps, and frees their space.
-  - The newest complete snapshot always stays, as do protected ones. Incomplete snapshots never count for a rule; they
-    go as soon as a newer complete one exists.
-  - Refuses to remove anything while a snapshot is dated in the future.
+  - The newest complete snapshot always stays, as do those on hold and the newest of those with the highest evidence.
+    Incomplete snapshots never count for a rule; they go as soon as a newer complete one exists.
+  - Snapshots that are dated in the future are reported. They stay, count for no rule and displace nothing.
+  - Rules mean what they mean to restic; hours, days, weeks, months and years are those of UTC.
 extends_documentation_fragment:
   - roundsman.fleet.repository
 attributes:
@@ -63,12 +64,48 @@ options:
     description:
       - Keep all snapshots that are at most this much older than the newest, for example V(30d) or V(1y6m).
     type: str
-  protect:
+  holds:
     description:
-      - Ids of snapshots, or their first eight characters or more, that stay in any case.
+      - Snapshots that stay whatever the rules say.
     type: list
-    elements: str
+    elements: dict
     default: []
+    suboptions:
+      snapshot:
+        description:
+          - The id of the snapshot, or its first eight characters or more.
+        type: str
+        required: true
+      until:
+        description:
+          - The last day (V(2026-12-31), in UTC) or the end (V(2026-12-31T12:00:00Z)) of the hold. Without it, for ever.
+        type: str
+      why:
+        description:
+          - Why it is held.
+        type: str
+        default: no reason given
+  evidence:
+    description:
+      - What is known of snapshots, a mapping of full ids to V(stored), V(read), V(restored) or V(proven). The newest of
+        those with the highest level stays.
+    type: dict
+    default: {}
+  most_percent:
+    description:
+      - Refuse to remove more than this share of the complete snapshots, unless O(force). Up to three may always go.
+    type: int
+    default: 50
+  force:
+    description:
+      - Remove what no rule keeps, however much it is.
+    type: bool
+    default: false
+  repository_id:
+    description:
+      - The id that the repository must have, see RV(roundsman.fleet.backup_info#module:repository_id). Give it when
+        this runs for another host.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -80,6 +117,8 @@ EXAMPLES = r"""
     source: etc
     keep_daily: 7
     keep_monthly: 12
+    holds:
+      - {snapshot: 5cb33b8b, until: "2026-12-31", why: audit of the third quarter}
 """
 
 RETURN = r"""
@@ -92,44 +131,43 @@ prune:
     removed: 3
 """
 
-import re
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.retention import PERIODS, blank, prune
+from ..module_utils.pruning import blank, prune
+from ..module_utils.redaction import without_credentials
+from ..module_utils.retention import RULES, faults
 from ..module_utils.session import COMMON, run_module
+
+HOLD = {
+    "snapshot": {"type": "str", "required": True},
+    "until": {"type": "str"},
+    "why": {"type": "str", "default": "no reason given"},
+}
 
 
 def main():
-    rules = {"keep_" + period: {"type": "str" if period == "within" else "int"} for period in PERIODS}
+    options = {"keep_" + rule: {"type": "str" if rule == "within" else "int"} for rule in RULES}
     module = AnsibleModule(
         argument_spec=dict(
             COMMON,
             source={"type": "str", "required": True},
-            protect={"type": "list", "elements": "str", "default": []},
-            **rules,
+            holds={"type": "list", "elements": "dict", "options": HOLD, "default": []},
+            evidence={"type": "dict", "default": {}},
+            most_percent={"type": "int", "default": 50},
+            force={"type": "bool", "default": False},
+            repository_id={"type": "str"},
+            **options,
         ),
-        required_one_of=[tuple(sorted(rules))],
+        required_one_of=[tuple(sorted(options))],
         supports_check_mode=True,
     )
     params = module.params
-    keep = {period: params["keep_" + period] for period in PERIODS if params["keep_" + period] is not None}
-    faults = ["keep_{0} must be at least 1".format(p) for p, n in keep.items() if p != "within" and n < 1]
-    if "within" in keep and not re.fullmatch(r"(\d+[ymdh])+", keep["within"]):
-        faults.append("keep_within must be a duration such as 30d or 1y6m, not {0!r}".format(keep["within"]))
-    faults += [
-        "protect: {0!r} is no id of eight characters or more".format(p)
-        for p in params["protect"]
-        if not re.fullmatch(r"[0-9a-f]{8,64}", p)
-    ]
-    if faults:
-        module.fail_json(msg="; ".join(faults) + ". Nothing was removed.")
-
-    def work(session, record):
-        return prune(session, record, keep, params["protect"], module.check_mode, time.time())
-
-    run_module(module, "prune", blank(params["source"]), work)
+    rules = {rule: params["keep_" + rule] for rule in RULES if params["keep_" + rule] is not None}
+    wrong = faults(rules, params["holds"])
+    if wrong:
+        module.fail_json(msg="; ".join(wrong) + ". Nothing was removed.")
+    record = blank(params["source"], without_credentials(params["repository"]))
+    run_module(module, "prune", record, lambda session, record: prune(session, record, rules))
 
 
 if __name__ == "__main__":

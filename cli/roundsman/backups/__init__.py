@@ -1,1 +1,1 @@
-"""What is known of backups, judged: pure, like alerts and insight."""
+"""Decisions about backups. Pure: no SQL, no click, no network, no clock."""

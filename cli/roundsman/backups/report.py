@@ -62,6 +62,7 @@ class SourceReport:
     restores: Sequence[tuple[str, float]]  # (when, restore_s), oldest first
     drill_s: float | None  # the newest: restore, comparison and proof
     snapshots: int
+    on_hold: int
     oldest: str | None
     total_bytes: int | None
     added_bytes: int | None
@@ -102,7 +103,7 @@ class BackupReport:
 def report(
     hosts: Sequence[str], looks: Mapping[str, Look], snapshots: Sequence[Row], entries: Sequence[Row], now: datetime
 ) -> BackupReport:
-    """`entries`: of kinds backup, verify and prune, oldest first, as far back as trends and failures are wanted."""
+    """`snapshots` with their holds. `entries`: of kinds backup, verify and prune, oldest first, as far back as trends and failures are wanted."""
     sources = [
         _source(host, source, plan, looks, snapshots, _of(entries, host, source), now)
         for host in hosts
@@ -171,6 +172,7 @@ def _source(
         restores=[(one["time"], one["restore_s"]) for one in well if one.get("restore_s") is not None],
         drill_s=drills[-1] if drills else None,
         snapshots=len(mine),
+        on_hold=sum(row["hold"] is not None and not row["hold"]["over"] for row in mine),
         oldest=mine[-1]["time"] if mine else None,
         total_bytes=backup.get("total_bytes"),
         added_bytes=backup.get("added_bytes"),

@@ -83,6 +83,44 @@ snapshots = Table(
     Column("failed_level", String(16)),
 )
 
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("snapshot", String(64), nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    # The host that looked.
+    Column("place", Text, nullable=False),
+    Column("wanted", String(16), nullable=False),
+    Column("level", String(16)),
+    Column("outcome", String(16), nullable=False),
+    Column("failed_level", String(16)),
+    Column("reason", String(32)),
+    Column("message", Text, nullable=False),
+    Column("restore_s", Float),
+    Column("drill_s", Float),
+    Column("duration_s", Float),
+    # When the newest data in the snapshot were written.
+    Column("canary_at", TIME),
+    Index("evidence_by_snapshot", "host", "snapshot", "at"),
+)
+
+# Retention leaves these snapshots alone until then.
+holds = Table(
+    "holds",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("snapshot", String(64), primary_key=True),
+    Column("until", TIME, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("made_at", TIME, nullable=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..backups.evidence import standing
 from .database import Row, Transaction, rows
 from .schema import snapshots
 
@@ -48,17 +49,13 @@ def record_backup(tx: Transaction, host: str, backup: Mapping[str, Any]) -> None
 
 
 def record_verification(tx: Transaction, host: str, verification: Mapping[str, Any]) -> None:
-    """Note new evidence. A failure to look (`unknown`) says nothing about the snapshot and changes nothing."""
-    if verification["outcome"] == "unknown" or not verification.get("snapshot"):
-        return
-    values: dict[str, Any] = {
-        "level": verification["level"],
-        "verified_at": verification["time"],
-        "failed_level": verification["failed_level"],
-    }
-    if verification.get("restore_s") is not None:
-        values["restore_s"] = verification["restore_s"]
-    tx.execute(sa.update(snapshots).where(_this(host, verification["source"], verification["snapshot"])).values(values))
+    """Note what is now known to hold of a snapshot."""
+    this = _this(host, verification["source"], verification["snapshot"])
+    for known in rows(tx.execute(sa.select(snapshots).where(this))):
+        values = standing(known, verification)
+        if verification.get("restore_s") is not None:
+            values["restore_s"] = verification["restore_s"]
+        tx.execute(sa.update(snapshots).where(this).values(values))
 
 
 def held(tx: Transaction, hosts: Sequence[str] | None = None) -> list[Row]:
@@ -73,3 +70,11 @@ def remove(tx: Transaction, host: str, source: str, gone: Sequence[str]) -> None
     """Note that a prune removed these snapshots."""
     for snapshot in gone:
         tx.execute(sa.update(snapshots).where(_this(host, source, snapshot)).values(present=False))
+
+
+def of_id(tx: Transaction, beginning: str, hosts: Sequence[str] | None = None) -> list[Row]:
+    """Snapshots whose id begins so, of hosts (by default of all)."""
+    query = sa.select(snapshots).where(snapshots.c.id.startswith(beginning, autoescape=True))
+    if hosts is not None:
+        query = query.where(snapshots.c.host.in_(hosts))
+    return rows(tx.execute(query.order_by(snapshots.c.host, snapshots.c.time)))

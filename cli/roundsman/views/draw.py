@@ -208,7 +208,7 @@ def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
     if not snapshots:
         console.print("no snapshot is known")
         return
-    drawn = table("host", "source", "snapshot", "made", "size", "evidence", "verified", "restore")
+    drawn = table("host", "source", "snapshot", "made", "size", "evidence", "verified", "restore", "hold")
     for one in snapshots:
         made = one["backup"] or {}
         evidence = one["level"] or "none yet"
@@ -219,6 +219,14 @@ def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
         drawn.add_row(
             escape(one["host"]), escape(one["source"]), one["id"][:8], one["time"][:19],
             size(made["total_bytes"]) if "total_bytes" in made else "?", evidence, (one["verified_at"] or "")[:19],
-            span(one["restore_s"]) if one["restore_s"] is not None else "",
+            span(one["restore_s"]) if one["restore_s"] is not None else "", _hold(one["hold"]),
         )  # fmt: skip
     console.print(drawn)
+
+
+def _hold(hold: Row | None) -> str:
+    if hold is None:
+        return ""
+    if hold["over"]:
+        return f"[dim]over since {hold['until'][:10]}[/]"
+    return f"until {hold['until'][:16]} by {escape(hold['by'])}: {escape(hold['why'])}"

@@ -24,6 +24,7 @@ NEXT_COMMAND = {
     CheckKind.RUN: "roundsman doctor",
     CheckKind.BACKUP: "roundsman backup run",
     CheckKind.VERIFY: "roundsman backup list",
+    CheckKind.PRUNE: "roundsman backup list",
 }
 _ORDER = [UNREACHABLE, "CRITICAL", "UNKNOWN", "WARNING", "OK"]
 

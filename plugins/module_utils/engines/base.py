@@ -92,9 +92,5 @@ class Engine(abc.ABC):
         """Restore a snapshot (only `paths`, when given) below `target`, past every cache."""
 
     @abc.abstractmethod
-    def plan_removal(self, host, source, keep):
-        """Apply a retention policy to the complete snapshots: (keep, remove) as lists of (id, reasons)."""
-
-    @abc.abstractmethod
     def remove(self, snapshots):
         """Remove snapshots by id and free their space."""

@@ -72,32 +72,43 @@ def _entry_of(user):
     return entry
 
 
-def run(argv, env, timeout_s, stdout=None, keep_fds=(), user=None, stdin=None, cwd=None):
-    """Run `argv` in a process group of its own; output goes to files, so that no pipe can stall it.
+@contextlib.contextmanager
+def started(argv, env, stdout, stderr, keep_fds=(), user=None, stdin=None, cwd=None):
+    """`argv` in a process group of its own, which ends with the block; yields the process.
 
     `keep_fds` stay open in the child: a lock held by such a descriptor lasts as long as the child does. `user` (a name)
-    is whom it runs as, which takes root. `stdin` and `stdout` are open files. Raises FileNotFoundError without the
-    program, BackupError(unprivileged) without the user or the right to become it.
+    is whom it runs as, which takes root. `stdin`, `stdout` and `stderr` are as subprocess takes them. Raises
+    FileNotFoundError without the program, BackupError(unprivileged) without the user or the right to become it.
     """
     entry = _entry_of(user)
+    # run_command has no time limit, no descriptors to keep and no process group to kill.
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+        argv,
+        env=env,
+        stdin=stdin or subprocess.DEVNULL,
+        cwd=cwd,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        preexec_fn=_begin_as(entry),  # noqa: PLW1509  (modules have one thread)
+        pass_fds=keep_fds,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _end(process)
+
+
+def run(argv, env, timeout_s, stdout=None, **options):
+    """Run `argv` to its end or its time limit; output goes to files, so that no pipe can stall it.
+
+    `options` are those of `started`, and so is what it raises.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        # run_command has no time limit, no descriptors to keep and no process group to kill.
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            argv,
-            env=env,
-            stdin=stdin or subprocess.DEVNULL,
-            cwd=cwd,
-            stdout=stdout or out,
-            stderr=err,
-            start_new_session=True,
-            preexec_fn=_begin_as(entry),  # noqa: PLW1509  (modules have one thread)
-            pass_fds=keep_fds,
-        )
-        try:
-            rc = process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            rc = None
-        finally:
-            if process.poll() is None:
-                _end(process)
+        with started(argv, env, stdout or out, err, **options) as process:
+            try:
+                rc = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                rc = None
         return Finished(rc, "" if stdout else _text(out), _text(err))

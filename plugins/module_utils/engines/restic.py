@@ -199,8 +199,5 @@ class Restic(Engine):
     def restore(self, snapshot, target, paths):
         self._ask("the restore", words.restore_command(snapshot, target, paths))
 
-    def plan_removal(self, host, source, keep):
-        return words.forget_plan(self._ask("planning the removal", words.forget_plan_command(host, source, keep)))
-
     def remove(self, snapshots):
         self._ask("removing snapshots", ["forget", "--prune", *snapshots])

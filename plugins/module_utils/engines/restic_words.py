@@ -8,7 +8,7 @@ import datetime
 import json
 import re
 
-from .base import COMPLETE, TAG, Snapshot
+from .base import Snapshot
 from .patterns import literal
 
 OLDEST = (0, 14, 0)
@@ -113,15 +113,6 @@ def restore_command(snapshot, target, paths):
     return argv + [b"--include=" + literal(path) for path in paths]
 
 
-def forget_plan_command(host, source, keep):
-    """Arguments of a `forget` that only says what it would do; `keep` maps last, hourly, … within to a value."""
-    tags = ",".join((TAG, "source=" + source, COMPLETE))
-    argv = ["forget", "--dry-run", "--json", "--no-lock", "--host", host, "--tag", tags, "--group-by", ""]
-    for period in sorted(keep):
-        argv += ["--keep-" + period, str(keep[period])]
-    return argv
-
-
 def utc(text):
     """A time as restic writes it (local offset, nanoseconds) as RFC 3339 in UTC with milliseconds."""
     match = _TIME.match(text)
@@ -147,17 +138,6 @@ def snapshots(text):
         for s in json.loads(text) or []
     ]
     return sorted(found, key=lambda s: (s.time, s.id))
-
-
-def forget_plan(text):
-    """`forget --dry-run --json` as (keep, remove), each a list of (id, reasons)."""
-    keep, remove = [], []
-    for group in json.loads(text) or []:
-        # 0.14 leaves the id out of the snapshots in `reasons`; their times, to the nanosecond, tell them apart.
-        why = {r["snapshot"]["time"]: list(r.get("matches") or []) for r in group.get("reasons") or []}
-        keep += [(s["id"], why.get(s["time"], [])) for s in group.get("keep") or []]
-        remove += [(s["id"], ["no rule keeps it"]) for s in group.get("remove") or []]
-    return keep, remove
 
 
 def summary(text):

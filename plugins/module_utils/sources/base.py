@@ -17,16 +17,16 @@ A source is a class with
   a kind that spools what it had made, of any other the one below which the saved paths lie with their full names.
   `values` are those that are expected. It is called on an instance whose
   definition came from the manifest, so without secrets, and maybe on another host. Raises BackupError: `proof_failed`
-  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started.
-
-A kind whose files need no application leaves `prove` out.
-
+  when the application refuses the copy, any other reason when nobody could look. Ends everything that it started;
 - `put_back(copy, effects)`: replace what is live by the restored copy; returns what was done, as a list of str; a kind
   of plain files leaves it out.
+
+A kind whose files need no application leaves `prove` out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import re
@@ -93,7 +93,7 @@ class Effects:
 
         `options` are those of process.run: user, environment, stdin, stdout, cwd. Its output is text, at most 64 MiB.
         """
-        environment = dict(os.environ, LC_ALL="C.UTF-8", **options.pop("environment", {}))
+        environment = _environment(options)
         try:
             said = process.run(argv, environment, self._seconds_left(), keep_fds=self._keep_fds, **options)
         except FileNotFoundError:
@@ -106,6 +106,17 @@ class Effects:
             raise BackupError("no_space" if "No space left" in words else reason, self.redact(text))
         return said
 
+    @contextlib.contextmanager
+    def start(self, argv, doing, stdout, stderr, **options):
+        """Run a program beside our own work, until the block is left; yields its process. `options` as for run."""
+        running = process.started(argv, _environment(options), stdout, stderr, keep_fds=self._keep_fds, **options)
+        with contextlib.ExitStack() as stack:
+            try:
+                started = stack.enter_context(running)
+            except FileNotFoundError:
+                raise BackupError("application_missing", _MISSING.format(doing, argv[0])) from None
+            yield started
+
     def spool(self, source_id, needed_bytes, user=None):
         """An empty private directory for what a source dumps, always the same one, so that what a crash left there is
         removed and the engine finds the parent. `user` (a name) owns it when given.
@@ -115,6 +126,11 @@ class Effects:
         make_private(path, user)
         require_room(path, needed_bytes, _NO_ROOM)
         return path
+
+
+def _environment(options):
+    """What a program finds in its environment; takes `environment` out of `options`."""
+    return dict(os.environ, LC_ALL="C.UTF-8", **options.pop("environment", {}))
 
 
 _MISSING = "{0} needs the program {1}, which is not on this host. Nothing was done with it. Install it."

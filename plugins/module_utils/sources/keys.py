@@ -39,3 +39,11 @@ def text_faults(spec, *keys):
         for key, value in found
         if not isinstance(value, str) or not value.strip()
     ]
+
+
+def port_faults(spec):
+    """Faults of an optional port."""
+    port = spec.get("port", 1)
+    if isinstance(port, int) and not isinstance(port, bool) and 0 < port < 65536:
+        return []
+    return ["port must be a whole number from 1 to 65535, not {0!r}".format(port)]

@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import re
 
+from .. import schedule
 from .files import FilesSource
+from .mariadb import MariadbSource
+from .postgresql import PostgresqlSource
+from .redis import RedisSource
 from .sqlite import SqliteSource
 
-KINDS = {kind.type: kind for kind in (FilesSource, SqliteSource)}
+KINDS = {kind.type: kind for kind in (FilesSource, MariadbSource, PostgresqlSource, RedisSource, SqliteSource)}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
 PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
@@ -48,7 +52,7 @@ def _spec_faults(spec):
         for key in spec
         if key not in allowed
     ]
-    return found + kind.faults(spec)
+    return found + schedule.faults(spec) + kind.faults(spec)
 
 
 def source_of(spec):
@@ -67,10 +71,27 @@ def secrets_of(spec):
     return [str(spec[key]) for key in (kind.SECRETS if kind else ()) if spec.get(key)]
 
 
+def _hide_only_secrets(module, specs):
+    """Definitions are no_log, because the host's log gets all arguments; but results have to name paths and ids."""
+    module.no_log_values.difference_update(_texts(specs))
+    params = module.params
+    secrets = [params["password"], *(params["environment"] or {}).values()]
+    secrets += [secret for spec in specs if isinstance(spec, dict) for secret in secrets_of(spec)]
+    module.no_log_values.update(str(secret) for secret in secrets if secret)
+
+
+def _texts(value):
+    """All that a definition says, as text."""
+    if isinstance(value, dict):
+        return {text for one in value.values() for text in _texts(one)}
+    if isinstance(value, list):
+        return {text for one in value for text in _texts(one)}
+    return {str(value)}
+
+
 def require_sound(module, specs):
-    """Fail the module with all faults at once, before anything runs. From here on its output hides their secrets."""
-    for spec in specs:
-        module.no_log_values.update(secrets_of(spec) if isinstance(spec, dict) else ())
+    """Fail the module with all faults at once, before anything runs. From here on its output hides only secrets."""
+    _hide_only_secrets(module, specs)
     found = faults(specs)
     if found:
         module.fail_json(msg="Nothing was done, because definitions are faulty:\n" + "\n".join(found), faults=found)

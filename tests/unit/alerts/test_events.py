@@ -49,6 +49,11 @@ ENTRIES = [
     ("a backup that died", entry("backup", ok=False, item="etc", msg="killed"), "backup:etc CRITICAL"),
     ("a backup of nobody knows what", entry("backup", ok=False, msg="killed"), "backup CRITICAL"),
     ("a prune", entry("prune", {"prune": {"source": "etc"}}), "reachable OK, prune OK, prune:etc OK"),
+    (
+        "a prune that met snapshots of the future",
+        entry("prune", {"prune": {"source": "etc", "future": [{"id": "5cb3", "time": "2099-01-01T00:00:00.000Z"}]}}),
+        "reachable OK, prune OK, prune:etc WARNING",
+    ),
     ("a failed prune", entry("prune", {"prune": {"source": "etc"}}, ok=False), "reachable OK, prune:etc WARNING"),
     (
         "verifications",

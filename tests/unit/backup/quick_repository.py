@@ -10,7 +10,9 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 NONCE = MAC = 16
 
 
-def _derive(password: str, key: dict[str, object]) -> tuple[bytes, bytes, bytes]:
+def _derive(password: str, key: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     """The encryption key and both halves of the MAC key."""
     salt = base64.b64decode(str(key["salt"]))
     numbers = {name.lower(): int(str(key[name])) for name in ("N", "r", "p")}
@@ -37,19 +39,40 @@ def _mac(keys: tuple[bytes, bytes, bytes], nonce: bytes, ciphertext: bytes) -> b
     return Poly1305.generate_tag(r + encryptor.update(nonce), ciphertext)
 
 
-def weaken(repository: Path, password: str) -> None:
-    """Replace the one key file of a local repository; only tests may ever do this."""
+def _seal(keys: tuple[bytes, bytes, bytes], text: bytes) -> bytes:
+    nonce = os.urandom(NONCE)
+    ciphertext = _crypt(keys[0], nonce, text)
+    return nonce + ciphertext + _mac(keys, nonce, ciphertext)
+
+
+def _open(repository: Path, password: str) -> tuple[Path, dict[str, Any], bytes]:
+    """The one key file of a local repository, what it says, and the master key in it."""
     (path,) = (repository / "keys").iterdir()
     key = json.loads(path.read_text())
     sealed = base64.b64decode(key["data"])
     keys = _derive(password, key)
     nonce, ciphertext = sealed[:NONCE], sealed[NONCE:-MAC]
     assert _mac(keys, nonce, ciphertext) == sealed[-MAC:]
-    master = _crypt(keys[0], nonce, ciphertext)
+    return path, key, _crypt(keys[0], nonce, ciphertext)
+
+
+def add_snapshots(repository: Path, password: str, snapshots: Iterable[dict[str, Any]]) -> list[str]:
+    """Write snapshots that refer to no data, each a dict as restic has it; their ids. Enough for `forget --dry-run`."""
+    master = json.loads(_open(repository, password)[2])
+    keys = tuple(base64.b64decode(part) for part in (master["encrypt"], master["mac"]["k"], master["mac"]["r"]))
+    ids = []
+    for snapshot in snapshots:
+        sealed = _seal(keys, json.dumps({"tree": "0" * 64, "paths": ["/data"], **snapshot}).encode())
+        ids.append(hashlib.sha256(sealed).hexdigest())
+        (repository / "snapshots" / ids[-1]).write_bytes(sealed)
+    return ids
+
+
+def weaken(repository: Path, password: str) -> None:
+    """Replace the one key file of a local repository; only tests may ever do this."""
+    path, key, master = _open(repository, password)
     key.update(N=2, r=1, p=1)
-    keys, nonce = _derive(password, key), os.urandom(NONCE)
-    ciphertext = _crypt(keys[0], nonce, master)
-    key["data"] = base64.b64encode(nonce + ciphertext + _mac(keys, nonce, ciphertext)).decode()
+    key["data"] = base64.b64encode(_seal(_derive(password, key), master)).decode()
     text = json.dumps(key).encode()
     path.unlink()
     (path.parent / hashlib.sha256(text).hexdigest()).write_bytes(text)

@@ -18,7 +18,8 @@ def snapshot(host: str = "db1", source: str = "shop", **more: Any) -> dict[str, 
     return {
         "host": host, "source": source, "id": "a" * 64, "time": ago(hours=5), "repository": "/r", "complete": True,
         "present": True, "level": "restored", "verified_at": ago(days=1), "failed_level": None, "restore_s": 12.0,
-        "manifest_sha256": "0" * 64, "backup": {"total_bytes": 2048, "added_bytes": 10, "duration_s": 3.0}, **more,
+        "manifest_sha256": "0" * 64, "backup": {"total_bytes": 2048, "added_bytes": 10, "duration_s": 3.0},
+        "hold": None, **more,
     }  # fmt: skip
 
 

@@ -106,3 +106,8 @@ def test_the_summary_and_the_worst_first() -> None:
     one = said.summary
     assert (one.sources, one.restorable, one.proven, one.restored, one.restore_median_s) == (3, 2, 1, 1, 12.0)
     assert (one.oldest_recovery_point, one.statuses["lost"]) == (ago(hours=5), 1)
+
+
+def test_holds_are_counted_while_they_last() -> None:
+    held = [snapshot(id=str(over), hold={"until": ago(days=1), "over": over}) for over in (True, False)]
+    assert (of(held).snapshots, of(held).on_hold) == (2, 1)

@@ -1,0 +1,106 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Conversations with a PostgreSQL server through psql, and what is counted there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import tempfile
+from collections import namedtuple
+
+from ..engines.base import BackupError
+
+# prefix (words before a client's own), directory (of the clients, or empty), environment (of libpq), user (of the host)
+Server = namedtuple("Server", "prefix directory environment user")
+
+_SEPARATOR, _END = "\x1f", "\x1e"
+
+
+def client(server, program, *options):
+    """The words of one of PostgreSQL's clients."""
+    return [*server.prefix, os.path.join(server.directory, program), *options]
+
+
+def at(server, database):
+    """What makes a client connect to a database; an environment takes any name, an option would read `a=b` in it."""
+    return {"environment": dict(server.environment, PGDATABASE=database), "user": server.user, "cwd": "/"}
+
+
+def name(identifier):
+    """An identifier as SQL has it."""
+    return '"{0}"'.format(identifier.replace('"', '""'))
+
+
+def text(value):
+    """A text as SQL has it."""
+    return "'{0}'".format(value.replace("'", "''"))
+
+
+class Talk:
+    """One connection, asked statement by statement. What the server refuses is a BackupError of the given reason."""
+
+    def __init__(self, effects, process, errors, reason):
+        self._effects = effects
+        self._process = process
+        self._errors = errors
+        self._reason = reason
+
+    def ask(self, statement):
+        """The rows of a statement as lists of text."""
+        try:
+            self._process.stdin.write("{0};\nSELECT '{1}';\n".format(statement, _END).encode("utf-8"))
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+        heard, mark = b"", (_END + "\n").encode()
+        while not heard.endswith(mark):
+            heard += self._listen()
+        lines = heard[: -len(mark)].decode("utf-8", "backslashreplace").split("\n")[:-1]
+        return [line.split(_SEPARATOR) for line in lines]
+
+    def _listen(self):
+        pipe = self._process.stdout.fileno()
+        while not select.select([pipe], [], [], 1.0)[0]:
+            self._effects.tick()
+        heard = os.read(pipe, 65536)
+        if not heard:
+            raise self._ended()
+        return heard
+
+    def _ended(self):
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "backslashreplace").splitlines()
+        words = " | ".join(line.strip() for line in lines if line.strip())[-600:]
+        return BackupError(self._reason, self._effects.redact("PostgreSQL refuses: {0}".format(words or "psql ended")))
+
+
+@contextlib.contextmanager
+def talk(effects, server, database, reason="dump_failed"):
+    """A Talk with one database, ended with the block."""
+    argv = client(server, "psql", "-XAtq", "-F", _SEPARATOR, "-v", "ON_ERROR_STOP=1")
+    pipe = subprocess.PIPE
+    with tempfile.TemporaryFile() as errors:
+        options = dict(at(server, database), stdin=pipe)
+        with effects.start(argv, "Talking to PostgreSQL", pipe, errors, **options) as process:
+            yield Talk(effects, process, errors, reason)
+
+
+def counts(asked, database):
+    """Rows of each table that a dump holds, and the number of large objects, by name."""
+    values = {"large objects of " + database: int(asked.ask("SELECT count(*) FROM pg_largeobject_metadata")[0][0])}
+    for schema, table in asked.ask(_TABLES):
+        rows = asked.ask("SELECT count(*) FROM {0}.{1}".format(name(schema), name(table)))  # noqa: S608
+        values["rows of {0}.{1}.{2}".format(database, schema, table)] = int(rows[0][0])
+    return values
+
+
+# Tables of extensions are made by CREATE EXTENSION, with rows that are the extension's own affair.
+_TABLES = """SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind = 'r' AND relpersistence <> 't' AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
+    AND NOT EXISTS
+        (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+    ORDER BY 1, 2"""
