@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from . import times
 from .backups.coverage import Gap, Look, counts, gaps
 from .backups.report import BackupReport, report
 from .store import Store, Transaction, holds, runs, snapshots
+from .times import stamp
 
 # How far back trends and failures go.
 TOLD = timedelta(days=90)
 
 
-def coverage_of(store: Store, hosts: Sequence[str]) -> tuple[list[Gap], dict[str, int]]:
+def coverage_of(store: Store, hosts: Sequence[str], now: datetime) -> tuple[list[Gap], dict[str, int]]:
     """The gaps on these hosts, and how many findings have which status."""
     with store.read() as tx:
         looks, held = _looks(tx), snapshots.held(tx, hosts)
-    return gaps(hosts, looks, held, times.now()), counts(hosts, looks)
+    return gaps(hosts, looks, held, now), counts(hosts, looks)
 
 
-def backup_report(store: Store, hosts: Sequence[str]) -> BackupReport:
-    now = times.now()
+def backup_report(store: Store, hosts: Sequence[str], now: datetime) -> BackupReport:
     with store.read() as tx:
         looks = _looks(tx)
-        held = holds.beside(tx, snapshots.held(tx, hosts), times.stamp(now))
+        held = holds.beside(tx, snapshots.held(tx, hosts), stamp(now))
         entries = runs.entries_since(tx, now - TOLD, ("backup", "verify", "prune"))
     return report(hosts, looks, held, entries, now)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import yaml
+
 from tests.fleet import base
 from tests.fleet.roundsman import Roundsman, backed_up
 
@@ -52,3 +54,22 @@ def test_what_nobody_saves_is_found_and_its_lines_close_it(fleet: Fleet, tmp_pat
     shown = roundsman.run("backup", "coverage", "--last", "--limit", "db1").stdout
     assert "/srv/data" in shown
     assert "roundsman_backups:" in shown
+
+    # The lines do what they promise, and the report says so.
+    db.vars["roundsman_backups"] = [
+        *db.vars["roundsman_backups"],
+        *(yaml.safe_load(of_db[one]["fix"]) for one in (("postgresql", "shop"), ("directory", "/srv/data"))),
+    ]
+    fleet.inventory()
+    for command in (("backup", "run"), ("backup", "verify"), ("backup", "coverage")):
+        roundsman.run(*command, "--limit", "db1")
+    page = tmp_path / "report.html"
+    report = roundsman.json("backup", "report", "--limit", "db1", "--html", str(page))
+    of = {one["source"]: one for one in report["sources"]}
+    assert {name: one["status"] for name, one in of.items()} == dict.fromkeys(
+        ("data", "srv-data", "postgresql-shop"), "good"
+    )
+    assert of["srv-data"]["objective_s"] == 86400
+    assert of["postgresql-shop"]["restores"]
+    assert not {("directory", "/srv/data"), ("postgresql", "shop")} & {(g["kind"], g["name"]) for g in report["gaps"]}
+    assert "postgresql-shop" in page.read_text()

@@ -136,6 +136,7 @@ def coverage(last: bool, **options: Any) -> None:
     """Find databases and data directories that no source saves, and say which lines would."""
     from dataclasses import asdict  # noqa: PLC0415
 
+    from .. import times  # noqa: PLC0415
     from ..assurance import coverage_of  # noqa: PLC0415
     from ..views.coverage import draw_coverage  # noqa: PLC0415
 
@@ -144,7 +145,7 @@ def coverage(last: bool, **options: Any) -> None:
     with opened(config, delivers=not last) as session:
         hosts = hosts_meant(session.settings, inventories, limit or "all") or []
         report = None if last else run_once(session, "coverage", inventories, limit, **options)
-        gaps, counts = coverage_of(session.store, hosts)
+        gaps, counts = coverage_of(session.store, hosts, times.now())
     if as_json:
         print_json({"hosts": hosts, "counts": counts, "gaps": [asdict(gap) for gap in gaps]})
     else:
@@ -161,12 +162,13 @@ def report(
     """What can be restored, as of when, how long it takes, and what is the proof. Contacts no host."""
     from dataclasses import asdict  # noqa: PLC0415
 
+    from .. import times  # noqa: PLC0415
     from ..assurance import backup_report  # noqa: PLC0415
     from ..views.backup_report import draw_backup_report  # noqa: PLC0415
 
     with opened(config) as session:
         hosts = hosts_meant(session.settings, inventories, limit or "all") or []
-        found = backup_report(session.store, hosts)
+        found = backup_report(session.store, hosts, times.now())
         if page:
             from ..views.backup_page import backup_page  # noqa: PLC0415
 
