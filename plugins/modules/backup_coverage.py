@@ -131,7 +131,8 @@ def found_on_host(params):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "sources": {"type": "list", "elements": "dict", "default": []},
+            # Definitions may hold secrets, which the host's log is not for.
+            "sources": {"type": "list", "elements": "dict", "default": [], "no_log": True},
             "ignore": {
                 "type": "list",
                 "elements": "dict",
@@ -144,8 +145,6 @@ def main():
             "timeout_s": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
-        # Definitions may hold secrets, which the host's log is not for.
-        no_log=True,
     )
     params = module.params
     registry.require_sound(module, params["sources"])

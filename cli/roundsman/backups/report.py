@@ -103,7 +103,7 @@ class BackupReport:
 def report(
     hosts: Sequence[str], looks: Mapping[str, Look], snapshots: Sequence[Row], entries: Sequence[Row], now: datetime
 ) -> BackupReport:
-    """`snapshots` with their holds. `entries`: of kinds backup, verify and prune, oldest first, as far back as is told."""
+    """`snapshots` with holds; `entries` of kinds backup, verify and prune, oldest first, as far back as is told."""
     sources = [
         _source(host, source, plan, looks, snapshots, _of(entries, host, source), now)
         for host in hosts

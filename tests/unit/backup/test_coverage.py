@@ -13,6 +13,8 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.mounts import Moun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from .cast import Anna
+
 DIRECTORY = finding("directory", "/srv/data", "a directory", "/srv/data", size_bytes=10)
 SHOP = finding("postgresql", "shop", "a database", "/var/lib/postgresql/15/main", 5432, 10)
 SQLITE = finding("sqlite", "/srv/data/a.db", "a SQLite database", "/srv/data/a.db")
@@ -173,3 +175,17 @@ def test_a_server_that_does_not_run_is_unknown(root: Path) -> None:
     (found,) = discovery_servers.postgresql(f"{root}/pg/15")
     assert judge(found, [], [])["status"] == "unknown"
     assert "does not run" in found["problem"]
+
+
+def test_the_module_hides_secrets_and_nothing_else(anna: Anna) -> None:
+    sources = [
+        {"id": "etc", "paths": ["/etc"], "every": "24h"},
+        {"id": "shop", "type": "postgresql", "database": "shop", "password": "hunter2-secret"},
+    ]
+    ignore = [{"pattern": "*", "reason": "only looked at"}]
+    said = anna.call("backup_coverage", sources=sources, ignore=ignore, max_entries=2000)
+    etc = next(one for one in said["coverage"]["findings"] if one["name"] == "/etc")
+    assert (etc["status"], etc["sources"]) == ("covered", ["etc"])
+    assert said["coverage"]["sources"][0] == {"id": "etc", "type": "files", "every": "24h"}
+    assert "hunter2-secret" not in str(said)
+    assert {one["status"] for one in said["coverage"]["findings"]} <= {"covered", "ignored"}
