@@ -17,18 +17,19 @@ TOLD = timedelta(days=90)
 def coverage_of(store: Store, hosts: Sequence[str], now: datetime) -> tuple[list[Gap], dict[str, int]]:
     """The gaps on these hosts, and how many findings have which status."""
     with store.read() as tx:
-        looks, held = _looks(tx), snapshots.held(tx, hosts)
+        looks, held = looks_of(tx), snapshots.held(tx, hosts)
     return gaps(hosts, looks, held, now), counts(hosts, looks)
 
 
 def backup_report(store: Store, hosts: Sequence[str], now: datetime) -> BackupReport:
     with store.read() as tx:
-        looks = _looks(tx)
+        looks = looks_of(tx)
         held = holds.beside(tx, snapshots.held(tx, hosts), stamp(now))
         entries = runs.entries_since(tx, now - TOLD, ("backup", "verify", "prune"))
     return report(hosts, looks, held, entries, now)
 
 
-def _looks(tx: Transaction) -> dict[str, Look]:
+def looks_of(tx: Transaction) -> dict[str, Look]:
+    """Each host's newest look at coverage."""
     newest = runs.newest_of_each_host(tx, "coverage")
     return {host: (row["time"], row["data"]["coverage"]) for host, row in newest.items()}

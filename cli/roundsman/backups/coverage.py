@@ -16,6 +16,7 @@ Look = tuple[str, Row]  # when, what the coverage record holds
 PATIENCE = timedelta(days=30)  # with evidence, where a source does not say `verify_every`
 SEEN_RESTORED = ("restored", "proven")
 DATABASES = ("postgresql", "mariadb", "redis", "sqlite")
+SAVEABLE = (*DATABASES, "directory")
 _HONEST = re.compile(r"[A-Za-z/_][A-Za-z0-9/_.-]*")
 _NO_TEXT_IN_YAML = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 _PORTS = {"postgresql": 5432, "mariadb": 3306, "redis": 6379}
@@ -42,7 +43,8 @@ class Gap:
 
 def gaps(hosts: Iterable[str], looks: Mapping[str, Look], snapshots: Sequence[Row], now: datetime) -> list[Gap]:
     """Of these hosts, from their newest coverage records and all snapshots that repositories hold."""
-    found = [gap for host in hosts for gap in _of_host(host, looks.get(host), snapshots, now)]
+    held = by_host(snapshots)
+    found = [gap for host in hosts for gap in _of_host(host, looks.get(host), held.get(host, ()), now)]
     return sorted(found, key=lambda gap: gap.rank)
 
 
@@ -67,7 +69,7 @@ def _of_host(host: str, look: Look | None, snapshots: Sequence[Row], now: dateti
                 host, one["status"], one["kind"], one["name"], one["size_bytes"], one["reason"], one["remedy"], fix
             )  # fmt: skip
     for source in coverage["sources"]:
-        mine = [row for row in snapshots if (row["host"], row["source"]) == (host, source["id"])]
+        mine = [row for row in snapshots if row["source"] == source["id"]]
         yield from _of_source(host, source, mine, now)
 
 
@@ -84,6 +86,13 @@ def _of_source(host: str, source: Row, snapshots: Sequence[Row], now: datetime) 
         last = f"last seen restored {span((now - max(seen)).total_seconds())} ago" if seen else "never seen restored"
         limit = span(patience.total_seconds())
         yield Gap(host, "gap", "evidence", source["id"], None, f"it was {last} (at most {limit})", remedy)
+
+
+def by_host(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["host"], []).append(row)
+    return grouped
 
 
 def is_good(snapshot: Row) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from roundsman.backups.coverage import PATIENCE, SEEN_RESTORED, Gap, Look, gaps, interval, is_good
+from roundsman.backups.coverage import PATIENCE, SEEN_RESTORED, Gap, Look, by_host, gaps, interval, is_good
 from roundsman.times import moment, stamp
 
 Row = Mapping[str, Any]
@@ -104,10 +104,11 @@ def report(
     hosts: Sequence[str], looks: Mapping[str, Look], snapshots: Sequence[Row], entries: Sequence[Row], now: datetime
 ) -> BackupReport:
     """`snapshots` with holds; `entries` of kinds backup, verify and prune, oldest first, as far back as is told."""
+    held, told = by_host(snapshots), by_host(entries)
     sources = [
-        _source(host, source, plan, looks, snapshots, _of(entries, host, source), now)
+        _source(host, source, plan, looks, held.get(host, ()), _of(told.get(host, ()), source), now)
         for host in hosts
-        for source, plan in _sources(host, looks, snapshots).items()
+        for source, plan in _sources(host, looks, held.get(host, ())).items()
     ]
     sources.sort(key=lambda one: (STATUSES.index(one.status), one.host, one.source))
     found = gaps(hosts, looks, snapshots, now)
@@ -117,7 +118,7 @@ def report(
 def _sources(host: str, looks: Mapping[str, Look], snapshots: Iterable[Row]) -> dict[str, Row]:
     """Those that are declared, and those of which snapshots are left; with their plan."""
     declared = looks[host][1]["sources"] if host in looks else []
-    left: dict[str, Row] = {row["source"]: {} for row in snapshots if row["host"] == host}
+    left: dict[str, Row] = {row["source"]: {} for row in snapshots}
     return {**left, **{source["id"]: source for source in declared}}
 
 
@@ -130,11 +131,9 @@ class _Said:
     prunes: Sequence[tuple[Row, Row]]
 
 
-def _of(entries: Iterable[Row], host: str, source: str) -> _Said:
+def _of(entries: Iterable[Row], source: str) -> _Said:
     said: dict[str, list[tuple[Row, Row]]] = {"backup": [], "verifications": [], "prune": []}
     for entry in entries:
-        if entry["host"] != host:
-            continue
         for key, parts in said.items():
             found = entry["data"].get(key) or []
             for one in [found] if isinstance(found, Mapping) else found:
@@ -146,7 +145,7 @@ def _of(entries: Iterable[Row], host: str, source: str) -> _Said:
 def _source(
     host: str, source: str, plan: Row, looks: Mapping[str, Look], snapshots: Iterable[Row], said: _Said, now: datetime
 ) -> SourceReport:
-    mine = sorted((row for row in snapshots if (row["host"], row["source"]) == (host, source)), key=_time, reverse=True)
+    mine = sorted((row for row in snapshots if row["source"] == source), key=_time, reverse=True)
     # What claims to come from the future is no recovery point: nobody knows when it was made.
     good = [row for row in mine if is_good(row) and moment(row["time"]) <= now + CLOCKS_AGREE]
     newest = good[0] if good else None
