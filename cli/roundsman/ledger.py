@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .alerting import Routing, measure, settled, states_of
-from .alerts.events import events_of
-from .store import Store, Transaction, evidence, history, outbox, runs, snapshots
+from .alerts.events import events_of, run_check
+from .store import Store, Transaction, history, objectives, outbox, runs, snapshots
 from .times import moment, stamp
 
 FORMAT_VERSION = 1
@@ -203,7 +203,19 @@ def _take(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> Non
     runs.add_entry(tx, entry)
     if not run["check_mode"]:
         _note_evidence(tx, entry)
+        if kind == "run_finished" and _backs_up_everything(run):
+            for host in _went_through(data["stats"]):
+                objectives.forget_others(tx, run_id, host)
         _judge(tx, entry, run, now, routing)
+
+
+def _backs_up_everything(run: Mapping[str, Any]) -> bool:
+    """A playbook of one's own, run by ansible-playbook, may back up some sources only."""
+    return run["command"].startswith("roundsman ") and run_check(run["playbook"]) in ("run:backup", "run:rounds")
+
+
+def _went_through(stats: Mapping[str, Mapping[str, int]]) -> list[str]:
+    return [host for host, one in stats.items() if one["ok"] and not one["failures"] and not one["unreachable"]]
 
 
 def _note_evidence(tx: Transaction, entry: Entry) -> None:
@@ -214,11 +226,16 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
         history.record(tx, host, moment(entry["time"]), data.get("checks", []))
     if entry["kind"] == "backup" and "backup" in data:
         snapshots.record_backup(tx, host, data["backup"])
+        objectives.note_plan(tx, entry["run"], host, data["backup"], entry["time"])
+    if entry["kind"] == "inventory":
+        snapshots.record_inventory(tx, host, data["inventory"])
+        for source, plan in data["inventory"]["plans"].items():
+            objectives.note_plan(tx, entry["run"], host, {"source": source, "plan": plan}, entry["time"])
     for verification in data.get("verifications", []):
-        evidence.record(tx, host, entry["run"], verification)
-        snapshots.record_verification(tx, host, verification)
+        snapshots.record_verification(tx, entry["run"], host, verification)
     if entry["kind"] == "prune" and entry["ok"] and "prune" in data:
         snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
+        objectives.note_prune(tx, host, data["prune"]["source"], entry["time"])
 
 
 def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime, routing: Routing) -> None:

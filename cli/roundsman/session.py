@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import delivery, ledger, times
+from . import clocks, delivery, ledger, times
 from .advising import evidence_of
 from .alerting import Routing
 from .config import Settings
@@ -86,6 +86,11 @@ class Session:
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()
 
+    def judge_clocks(self) -> None:
+        """Not before a run that may make fresh what is too old."""
+        with self.store.write() as tx:
+            clocks.judge(tx, times.now(), self.routing)
+
     def deliver(self) -> None:
         """Deliver what is due; a person who is tired of waiting for retries leaves them to the next command."""
         try:
@@ -120,6 +125,7 @@ class Session:
             self._conclude(run_id, execution, cancelled=self.told_to_stop)
         self.catch_up()
         if not job.check:
+            self.judge_clocks()
             self.deliver()
         return self.report(run_id)
 

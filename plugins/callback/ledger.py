@@ -62,10 +62,11 @@ RECORDED = {
     "roundsman.fleet.backup_restore": ("restore", ("restore",)),
     "roundsman.fleet.backup_prune": ("prune", ("prune",)),
     "roundsman.fleet.backup_coverage": ("coverage", ("coverage",)),
+    "roundsman.fleet.backup_info": ("inventory", ("inventory",)),
 }
 # Evidence about backups is worth a sync to disk each; health results are measured again on the next round.
 LAST_CHANCE_S = 60
-SYNCED = {"backup", "verify", "restore", "prune", "run_started", "run_finished"}
+SYNCED = {"backup", "verify", "restore", "prune", "inventory", "run_started", "run_finished"}
 
 
 def default_ledger_dir() -> str:
@@ -89,6 +90,20 @@ def is_handled(task) -> bool:
             return True
         inner, outer = outer, outer._parent
     return False
+
+
+def _not_looked(asked: dict, host: str, where: str, said: str) -> list[dict]:
+    """Verifications of a drill host that could not be reached."""
+    # Rarely needed, and it takes a while.
+    from ..module_utils.verification import blank
+
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = f"{{}} of {host}: nothing was verified, {said}. Try: roundsman doctor --limit {where}"
+    seen = {"where": where, "reason": "drill_host_unreachable", "time": now}
+    return [
+        {**blank(source, None, asked.get("level")), **seen, "message": text.format(source)}
+        for source in asked.get("sources") or []
+    ]
 
 
 class CallbackModule(CallbackBase):
@@ -156,10 +171,19 @@ class CallbackModule(CallbackBase):
         self._record(result, ok=False)
 
     def v2_runner_on_unreachable(self, result) -> None:
-        self._append("unreachable", {
-            "host": result.host.get_name(), "ok": False, "changed": False,
-            "msg": str(result.result.get("msg", "")), "data": {"task": result.task.get_name()},
-        })
+        host, said = result.host.get_name(), str(result.result.get("msg", ""))
+        where = result.task_fields.get("delegate_to") or host
+        if where == host:
+            data = {"task": result.task.get_name()}
+            self._append("unreachable", {"host": host, "ok": False, "changed": False, "msg": said, "data": data})
+        elif (result.task.resolved_action or result.task.action) == "roundsman.fleet.backup_verify":
+            # The host itself was not asked, so nothing is known against it.
+            said = f"the host {where}, which was to do this, could not be reached: {said}"
+            data = {"verifications": _not_looked(result.task_fields["args"], host, where, said)}
+            self._append("verify", {"host": host, "ok": False, "changed": False, "msg": said, "data": data})
+        elif not result.task.loop:
+            # Of a loop the items have said so.
+            self._record(result, ok=False)
 
     def v2_playbook_on_stats(self, stats) -> None:
         hosts = sorted(stats.processed)
@@ -188,7 +212,8 @@ class CallbackModule(CallbackBase):
         fields = {"host": result.host.get_name(), "ok": ok, "changed": bool(values.get("changed", False))}
         if values.get("msg"):
             fields["msg"] = str(values["msg"])
-        if action in RECORDED:
+        # Asked only to check definitions, the module lists nothing.
+        if action in RECORDED and (RECORDED[action][0] != "inventory" or "inventory" in values):
             kind, keys = RECORDED[action]
             # Only of our own loops: the label of another's item may be all of it, secrets included.
             if values.get("_ansible_item_label") is not None:

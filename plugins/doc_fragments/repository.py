@@ -49,7 +49,7 @@ options:
     default: 21600
   lock_timeout_s:
     description:
-      - How long to wait for other users of the repository, in seconds. Locks whose process is gone are cleared.
+      - How long to wait for other users of the repository, in seconds. Locks that nobody holds any more are cleared.
     type: int
     default: 300
   low_priority:
@@ -57,6 +57,26 @@ options:
       - Work with the lowest priority for processor and disk.
     type: bool
     default: true
+  limit_upload_kib_s:
+    description:
+      - How many KiB the engine may send to the repository in a second. V(0) means no limit.
+    type: int
+    default: 0
+  limit_download_kib_s:
+    description:
+      - How many KiB the engine may fetch from the repository in a second. V(0) means no limit.
+    type: int
+    default: 0
+  connections:
+    description:
+      - How many connections to the repository the engine may use at once. V(0) leaves the number to the engine.
+    type: int
+    default: 0
+  processors:
+    description:
+      - How many processors the engine may use at once. V(0) means all.
+    type: int
+    default: 0
 notes:
   - Needs Python 3.8 or newer on the host.
 """

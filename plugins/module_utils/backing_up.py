@@ -9,12 +9,13 @@ import json
 import os
 import time
 
-from . import manifest, schedule, tree
+from . import clock, manifest, tree
 from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
-from .session import timestamp
+from .session import seconds
 from .sources import registry
+from .sources.plan import own_tags, plan_of
 from .state import read_json, replace_file
 
 SHOWN = 10
@@ -38,9 +39,9 @@ def blank(host, repository, spec, backup_type):
         "duration_s": 0,
         "manifest_sha256": None,
         "manifest_entries": 0,
-        "canary_at": None,
-        "plan": {key: spec[key] for key in schedule.KEYS if spec.get(key)},
         "warnings": [],
+        "plan": plan_of(spec),
+        "due_at": None,
         "reason": None,
         "snapshots": [],
     }
@@ -50,14 +51,21 @@ def listed(snapshots):
     """Snapshots as the record lists them."""
     good = complete_ids(snapshots)
     return [
-        {"id": s.id, "time": s.time, "manifest_sha256": tag_value(s, "manifest"), "complete": s.id in good}
+        dict(
+            s.sizes,
+            id=s.id,
+            time=s.time,
+            manifest_sha256=tag_value(s, "manifest"),
+            complete=s.id in good,
+            tags=own_tags(s.tags),
+        )
         for s in snapshots
     ]
 
 
 def some(paths):
     """A few of many paths, for a message."""
-    shown = [p.encode("utf-8", "backslashreplace").decode("utf-8") for p in paths[:SHOWN]]
+    shown = [tree.printable(p) for p in paths[:SHOWN]]
     rest = len(paths) - len(shown)
     return ", ".join(shown) + (" and {0} more".format(rest) if rest > 0 else "")
 
@@ -68,7 +76,7 @@ def look(session, spec, record):
     try:
         prepared = source.prepare(session.effects())
         record["warnings"] = list(prepared.warnings)
-        for found in tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes)):
+        for found in _walk(prepared):
             session.tick()
             record["manifest_entries"] += 1
             if found.info and tree.type_of(found.info.st_mode) == "file":
@@ -90,58 +98,45 @@ def look(session, spec, record):
             raise
         repository = "a new repository would be made"
     text = "Would back up {0} entries of {1} with {2} bytes to {3}; {4}"
-    said = text.format(record["manifest_entries"], spec["id"], record["total_bytes"], session.repository, repository)
-    return {"changed": True, "msg": said}
+    return text.format(record["manifest_entries"], spec["id"], record["total_bytes"], session.repository, repository)
 
 
 def back_up(session, spec, record):
-    """Make the backup; returns what to report. Fills `record` as far as it gets, also when it fails."""
+    """Make the backup; returns the message for a person. Fills `record` as far as it gets, also when it fails."""
     with session.working() as engine:
         record["engine"] = {"name": engine.name, "version": engine.version}
-        not_due = session.module.params["only_when_due"] and _not_due(session, engine, spec, record)
-        if not_due:
-            return {"changed": False, "msg": not_due}
         source = registry.source_of(spec)
         try:
             prepared = source.prepare(session.effects())
             record["warnings"] = list(prepared.warnings)
-            record["canary_at"] = (prepared.expectations or {}).get("canary_at")
             created = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
             if created:
                 record["warnings"].append(
                     "a new repository was made at {0}: keep its password safe".format(session.repository)
                 )
-            return {"changed": True, "msg": _save(session, engine, spec, prepared, record)}
+            return _save_calmly(session, engine, spec, prepared, record)
         finally:
             source.cleanup()
 
 
-def _not_due(session, engine, spec, record):
-    """Why nothing is to be saved yet, or None. The repository itself is asked, whoever made its snapshots."""
-    if not spec.get("every"):
-        return None
-    try:
-        recognise(engine, session.memory, session.url)
-    except BackupError as failure:
-        if failure.reason == "repository_missing" and not session.memory.known(session.url):
-            return None
-        raise
-    held = listed(of_source(engine.snapshots(), session.host, spec["id"]))
-    good = [one for one in held if one["complete"]]
-    now = time.time()
-    # A snapshot dated in the future says nothing of when the newest was made.
-    past = [one for one in good if one["time"] <= timestamp(now)]
-    if not past or schedule.due_at(past[-1]["time"], spec["every"]) <= now:
-        return None
-    record["snapshots"] = held
-    due = timestamp(schedule.due_at(past[-1]["time"], spec["every"]))[:16].replace("T", " ")
-    text = "{0} of {1} is not due until {2} UTC: snapshot {3} was made {4}"
-    return text.format(spec["id"], session.host, due, past[-1]["id"][:8], past[-1]["time"][:19])
+def _save_calmly(session, engine, spec, prepared, record):
+    """Save, and save again as often as the source wants it while files still moved; each time is a whole snapshot."""
+    warnings, retries = record["warnings"], spec.get("retries", 0)
+    for left in range(retries, -1, -1):
+        record["warnings"] = list(warnings)
+        message, moved = _save(session, engine, spec, prepared, record)
+        if moved:
+            again = " in all of {0} attempts".format(retries + 1) if retries else ""
+            record["warnings"].append("changed or vanished while the backup ran{0}: {1}".format(again, some(moved)))
+        if not moved or not left:
+            break
+    return message
 
 
 def _save(session, engine, spec, prepared, record):
     before = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(before)
+    _judge_clock(session, before, record)
     good = [s["id"] for s in record["snapshots"] if s["complete"]]
     record["parent"] = good[-1] if good and record["backup_type"] == "incremental" else None
     path = session.state.manifest(spec["id"])
@@ -150,14 +145,19 @@ def _save(session, engine, spec, prepared, record):
     written = _write_manifest(session, spec, prepared, path, taken_at_ns)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
     tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else COMPLETE]
+    tags += spec.get("tags", [])
     file = os.fsencode(path)
     # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
     excludes = [*prepared.excludes, b"!" + literal(file)]
-    saved = engine.save([*prepared.paths, file], excludes, session.host, tags, record["parent"])
+    saved = engine.save(
+        [*prepared.paths, file], excludes, session.host, tags, record["parent"], prepared.one_file_system
+    )
+    if written.sockets:
+        record["warnings"].append("sockets are made by programs and not saved: " + some(written.sockets))
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
-    _look_again(session, path, taken_at_ns, written, saved, record)
+    moved = _look_again(session, path, taken_at_ns, written, saved, record)
     _find_saved(session, engine, spec, saved, record)
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
     if unreadable:
@@ -168,9 +168,19 @@ def _save(session, engine, spec, prepared, record):
             ),
         )
     text = "Backed up {0} of {1}: {2} entries, {3} bytes, {4} new, snapshot {5}"
-    return text.format(
+    message = text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
     )
+    return message, moved
+
+
+def _judge_clock(session, before, record):
+    controller_s = session.module.params["controller_time_s"]
+    if controller_s is not None:
+        # What the clock said when the module began, whatever took its time since.
+        began_s = time.time() - session.elapsed()
+        warning = clock.judge(began_s, controller_s, [seconds(s.time) for s in before])
+        record["warnings"] += [warning] if warning else []
 
 
 def _write_manifest(session, spec, prepared, path, taken_at_ns):
@@ -184,19 +194,20 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
         "definition": registry.without_secrets(spec),
         "expectations": prepared.expectations,
     }
-    found = tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes))
-    return manifest.write(path, header, found, session.tick)
+    return manifest.write(path, header, _walk(prepared), session.tick)
+
+
+def _walk(prepared):
+    return tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes), prepared.one_file_system)
 
 
 def _look_again(session, path, taken_at_ns, written, saved, record):
     """Remember what moved while the backup ran: a later comparison must not take it for damage."""
     suspects, certain = manifest.changes_since(path, taken_at_ns)
-    certain = sorted(set(certain) | set(saved.vanished))
-    if certain:
-        record["warnings"].append("changed or vanished while the backup ran: " + some(certain))
     if suspects:
         directory = session.state.make("changes", key(session.url), record["source"])
         replace_file(os.path.join(directory, written.sha256 + ".json"), json.dumps(sorted(suspects)))
+    return sorted(set(certain) | set(saved.vanished))
 
 
 def seen_changing(state, url, source, manifest_sha256):

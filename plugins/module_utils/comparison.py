@@ -13,6 +13,8 @@ What changed is then judged by the engine alone, whose restore checks the hash o
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import namedtuple
 
 from . import tree
@@ -61,7 +63,39 @@ def problems_of(entry, found, base, with_owner, tick):
     ]
     if there.get("device") != entry.get("device"):
         problems.append("is another device")
-    return problems
+    if with_owner and "xattrs" in entry:
+        problems += _xattr_problems(entry["xattrs"], base + found.path)
+    return problems + _link_problems(entry, found, base)
+
+
+def _xattr_problems(expected, path):
+    """Only root can restore all of them, and only where the filesystem has them."""
+    try:
+        there = tree.xattrs(path)
+    except OSError as error:
+        return [] if error.errno == errno.ENOTSUP else ["attributes not readable: {0}".format(error.strerror)]
+    differing = sorted(name for name in {*expected, *there} if expected.get(name) != there.get(name))
+    return ["attribute {0} differs".format(name) for name in differing if name in there or _could_be(path, name)]
+
+
+def _could_be(path, name):
+    """Whether the filesystem has attributes of this kind; to remove one that is not there changes nothing."""
+    try:
+        os.removexattr(path, os.fsdecode(tree.raw(name)), follow_symlinks=False)
+    except OSError as error:
+        return error.errno != errno.ENOTSUP
+    return True
+
+
+def _link_problems(entry, found, base):
+    if "hard_link_of" not in entry:
+        return []
+    try:
+        first = os.lstat(base + tree.raw(entry["hard_link_of"]))
+    except OSError:
+        return []  # not restored, or missing, which is a problem of its own
+    same = (first.st_dev, first.st_ino) == (found.info.st_dev, found.info.st_ino)
+    return [] if same else ["is no longer one file with {0}".format(tree.printable(entry["hard_link_of"]))]
 
 
 def _content_problems(entry, path, tick):
@@ -107,6 +141,5 @@ def compare(expected, restored, base, taken_at_ns, changed, with_owner, tick):
             continue
         count += 1
         if len(mismatches) < MAX_MISMATCHES:
-            printable = entry["path"].encode("utf-8", "backslashreplace").decode("utf-8")
-            mismatches.append({"path": printable, "problem": "; ".join(problems)})
+            mismatches.append({"path": tree.printable(entry["path"]), "problem": "; ".join(problems)})
     return Comparison(total, size, mismatches, count, moved, extra)

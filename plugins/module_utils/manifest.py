@@ -9,6 +9,7 @@ carry their odd bytes as lone surrogates (PEP 383). Described in docs/backup.md.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -21,8 +22,8 @@ from .engines.base import BackupError
 
 FORMAT = 1
 
-# Written: sha256 (of the manifest), entries, bytes (hard links once), unreadable (paths, str)
-Written = namedtuple("Written", "sha256 entries bytes unreadable")
+# Written: sha256 (of the manifest), entries, bytes (hard links once), unreadable and sockets (paths, str)
+Written = namedtuple("Written", "sha256 entries bytes unreadable sockets")
 
 
 class _Lines:
@@ -52,11 +53,23 @@ def entry_of(found, base, tick):
         return dict(entry, error=found.error)
     try:
         entry.update(tree.content(base + found.path, entry["type"], tick))
+        if entry["type"] in ("file", "dir"):
+            entry.update(_xattrs(base + found.path))
     except FileNotFoundError:
         return None
     except OSError as error:
         entry["error"] = error.strerror
     return entry
+
+
+def _xattrs(path):
+    """Those that there are; a filesystem without them says nothing about them."""
+    try:
+        return {"xattrs": tree.xattrs(path)}
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENODATA):
+            return {}
+        raise
 
 
 def write(path, header, found, tick):
@@ -77,7 +90,7 @@ def write(path, header, found, tick):
 
 
 def _write(lines, header, found, tick):
-    entries, size, linked, unreadable = 0, 0, set(), []
+    entries, size, linked, unreadable, sockets = 0, 0, {}, [], []
     lines.write(dict(header, roundsman_manifest=FORMAT))
     for item in found:
         tick()
@@ -87,14 +100,18 @@ def _write(lines, header, found, tick):
         entries += 1
         if "error" in entry:
             unreadable.append(entry["path"])
+        if entry["type"] == "socket":
+            sockets.append(entry["path"])
         inode = (item.info.st_dev, item.info.st_ino) if item.info and item.info.st_nlink > 1 else None
-        if inode is None or inode not in linked:
+        if inode in linked:
+            entry["hard_link_of"] = linked[inode]
+        else:
             size += entry.get("size", 0)
         if inode and entry["type"] == "file":
-            linked.add(inode)
+            linked.setdefault(inode, entry["path"])
         lines.write(entry)
     lines.write({"end": True, "entries": entries, "bytes": size, "unreadable": len(unreadable)})
-    return Written(lines.sha256(), entries, size, unreadable)
+    return Written(lines.sha256(), entries, size, unreadable, sockets)
 
 
 def file_sha256(path):

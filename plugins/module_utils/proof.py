@@ -18,11 +18,12 @@ SHOWN = 50
 def prove(session, record, header, copy, self_test):
     """Start what the copy is for and compare; fills the verification `record`, raises BackupError when it fails.
 
-    A source that needs no application stays at `restored`, which is all that can be known of files.
+    A snapshot without expectations stays at `restored`, which is all that can be known of files.
     """
-    source = registry.source_of(header["definition"])
-    if not hasattr(source, "prove"):
+    if header.get("expectations") is None:
         return
+    _require_declared(header["definition"], session.module.params["checks"])
+    source = registry.source_of(header["definition"])
     expected = header["expectations"]["values"]
     record.update(failed_level="proven", canary_at=header["expectations"]["canary_at"])
     effects = session.effects()
@@ -37,6 +38,13 @@ def prove(session, record, header, copy, self_test):
     if self_test:
         _must_fail_on_damage(source, copy, expected, effects)
     record.update(level="proven", failed_level=None)
+
+
+def _require_declared(definition, declared):
+    """A snapshot brings data. What is run with it is said by the inventory, or whoever owns a source owns the drill."""
+    named = [definition.get("check"), definition.get("user") or ""]
+    if named[0] and named != declared.get(definition["id"]):
+        raise BackupError("unprivileged", _UNDECLARED.format(named[0]))
 
 
 def _findings(expected, found):
@@ -71,6 +79,10 @@ def _cut_largest_file(copy):
         os.truncate(path, size // 2)
 
 
+_UNDECLARED = (
+    "the snapshot was made with the check {0!r} (or another user), which the inventory does not name now. It was not "
+    "run. After a change of the check make a new backup"
+)
 _BROKEN = (
     "the drill cannot fail: it found nothing wrong with a copy whose largest file was cut in half, so that its success "
     "proves nothing. Make the source's check look at the data"

@@ -12,7 +12,7 @@ import signal
 import time
 
 from .engines.base import BackupError
-from .engines.restic import Restic
+from .engines.restic import LIMITS, Restic
 from .redaction import redactor, url_secrets, without_credentials
 from .repository import Memory, key, local_path
 from .sources.base import Effects
@@ -28,6 +28,7 @@ COMMON = {
     "timeout_s": {"type": "int", "default": 21600},
     "lock_timeout_s": {"type": "int", "default": 300},
     "low_priority": {"type": "bool", "default": True},
+    **{limit: {"type": "int", "default": 0} for limit in LIMITS},
 }
 
 
@@ -35,6 +36,12 @@ def timestamp(moment):
     """Seconds since the epoch as RFC 3339 in UTC with milliseconds."""
     text = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
     return text[:-3] + "Z"
+
+
+def seconds(text):
+    """The reverse of `timestamp`."""
+    moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
+    return moment.timestamp()
 
 
 class Session:
@@ -76,6 +83,7 @@ class Session:
                 "cache_dir": self.state.cache,
                 "deadline": self.deadline,
                 "lock_timeout_s": params["lock_timeout_s"],
+                "limits": {limit: params[limit] for limit in LIMITS},
                 "redact": self.redact,
                 "keep_fds": () if self._lock_fd is None else (self._lock_fd,),
             }

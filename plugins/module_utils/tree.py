@@ -37,14 +37,15 @@ def order(path):
     return path.split(b"/")
 
 
-def walk(roots, base, skip):
+def walk(roots, base, skip, one_file_system=False):
     """Yield a Found for every root and all below, in `order`; what vanishes on the way is left out.
 
     `base` (bytes) is put before each path: empty on the host, the scratch directory in a restored copy.
-    `skip` (path -> bool) prunes. Links are never followed.
+    `skip` (path -> bool) prunes. Links are never followed. `one_file_system` does as the engine does: of what is
+    mounted below a root there is the mount point alone.
     """
     for root in roots:
-        pending = [root]
+        pending, device = [root], None
         while pending:
             path = pending.pop()
             if skip(path):
@@ -55,6 +56,11 @@ def walk(roots, base, skip):
                 continue
             except OSError as error:
                 yield Found(path, None, error.strerror)
+                continue
+            device = info.st_dev if device is None else device
+            if one_file_system and info.st_dev != device:
+                if stat.S_ISDIR(info.st_mode):
+                    yield Found(path, info, None)
                 continue
             names, error = _names(base + path) if stat.S_ISDIR(info.st_mode) else ([], None)
             yield Found(path, info, error)
@@ -111,6 +117,12 @@ def raw(name):
     return name.encode("utf-8", "surrogateescape")
 
 
+def printable(name):
+    """A name from `text` as people may see it, in one line."""
+    shown = raw(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
+
+
 @functools.lru_cache(maxsize=4096)
 def user_name(uid):
     try:
@@ -141,6 +153,19 @@ def metadata(info):
     if kind in ("chardev", "blockdev"):
         entry["device"] = info.st_rdev
     return entry
+
+
+# Set by the kernel or by the policy of the host where a file lies, not by who made the file.
+_OF_THE_HOST = frozenset(("security.selinux", "security.ima", "security.evm"))
+
+
+def xattrs(path):
+    """SHA-256 (hex) of each extended attribute by name: ACLs and capabilities are among them. Raises OSError."""
+    names = set(os.listxattr(path, follow_symlinks=False)) - _OF_THE_HOST
+    return {
+        text(os.fsencode(name)): hashlib.sha256(os.getxattr(path, name, follow_symlinks=False)).hexdigest()
+        for name in sorted(names)
+    }
 
 
 def content(path, kind, tick):

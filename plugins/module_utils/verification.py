@@ -8,13 +8,13 @@ import os
 import time
 from collections import namedtuple
 
-from . import manifest, tree
+from . import checking, clock, manifest, rotation, tree
 from .backing_up import seen_changing
 from .comparison import compare
 from .engines.base import BackupError, complete_ids, of_source, tag_value
 from .proof import DAMAGE, prove
 from .repository import recognise
-from .session import timestamp
+from .session import seconds, timestamp
 from .state import from_os_error, require_room
 
 LEVELS = ("stored", "read", "restored", "proven")
@@ -28,6 +28,8 @@ def blank(source, snapshot, wanted):
         "wanted": wanted,
         "level": None,
         "failed_level": LEVELS[0],
+        "parts": None,
+        "parts_read": None,
         "outcome": "unknown",
         "reason": None,
         "message": "",
@@ -46,8 +48,9 @@ def blank(source, snapshot, wanted):
     }
 
 
-# wanted (level), where (name of the host that looks), scratch_dir (or None), self_test (must a drill be able to fail?)
-Wish = namedtuple("Wish", "wanted where scratch_dir self_test")
+# wanted (level), read_days (in how many days all data are to be read), where (name of the host that looks), scratch_dir
+# (or None), self_test (must a drill be able to fail?)
+Wish = namedtuple("Wish", "wanted read_days where scratch_dir self_test")
 
 
 def verify(session, wish, sources, snapshot_ids):
@@ -56,11 +59,11 @@ def verify(session, wish, sources, snapshot_ids):
     records = [blank(source, None, wanted) for source in sources] + [blank(None, s, wanted) for s in snapshot_ids]
     try:
         with session.working() as engine:
-            recognise(engine, session.memory, session.url)
+            repository_id = recognise(engine, session.memory, session.url)
             everything = engine.snapshots()
             chosen = _choose(records, everything, session.host)
             if chosen:
-                _climb(session, engine, wish, chosen)
+                _climb(session, engine, wish, chosen, repository_id)
     except BackupError as failure:
         _settle(session, [r for r in records if not r["reason"] and r["outcome"] != "ok"], failure)
     except OSError as error:
@@ -72,13 +75,14 @@ def verify(session, wish, sources, snapshot_ids):
 def _choose(records, everything, host):
     """Find the snapshot for each record; pairs (record, Snapshot) of those that exist."""
     good = complete_ids(everything)
+    latest = timestamp(time.time() + clock.TOLERANCE_S)
     chosen = []
     for record in records:
         if record["snapshot"]:
             found = [s for s in everything if s.id.startswith(record["snapshot"]) and s.host == host]
             lack = "no snapshot of this host has the id {0}".format(record["snapshot"])
         else:
-            found = [s for s in of_source(everything, host, record["source"]) if s.id in good][-1:]
+            found = [s for s in of_source(everything, host, record["source"]) if s.id in good and s.time <= latest][-1:]
             lack = "the repository holds no complete snapshot of this source"
         if len(found) != 1:
             record.update(reason="no_snapshot", message=lack + ". Make a backup first")
@@ -95,10 +99,13 @@ def _choose(records, everything, host):
     return chosen
 
 
-def _climb(session, engine, wish, chosen):
-    records = [record for record, _snapshot in chosen]
+def _climb(session, engine, wish, chosen, repository_id):
     started = time.monotonic()
-    if not _check_repository(session, engine, wish.wanted, records):
+    seen = checking.look(session, engine, repository_id, None if wish.wanted == "stored" else wish.read_days)
+    for record, snapshot in chosen:
+        _reach_what_was_seen(record, snapshot, seen)
+    if seen.failure:
+        _settle(session, [record for record, _snapshot in chosen], seen.failure)
         return
     shared_s = time.monotonic() - started
     for record, snapshot in chosen:
@@ -110,33 +117,17 @@ def _climb(session, engine, wish, chosen):
         record["duration_s"] = round(shared_s + time.monotonic() - started, 3)
 
 
-def _check_repository(session, engine, wanted, records):
-    """One look at the whole repository for all records. True when the next level may be tried."""
-    with_data = wanted != "stored"
-    try:
-        engine.check(read_data=with_data)
-    except BackupError as failure:
-        if with_data and failure.reason not in ("timeout", "repository_locked") and _structure_holds(engine):
-            _reach(records, "stored")
-        _settle(session, records, failure)
-        return False
-    _reach(records, "read" if with_data else "stored")
-    return True
-
-
-def _structure_holds(engine):
-    """After reading all data failed: was it the data alone? (The usual, good case needs only one check.)"""
-    try:
-        engine.check(read_data=False)
-    except BackupError:
-        return False
-    return True
-
-
-def _reach(records, level):
-    following = LEVELS[LEVELS.index(level) + 1 :]
-    for record in records:
-        record.update(level=level, failed_level=following[0] if following else None)
+def _reach_what_was_seen(record, snapshot, seen):
+    """`read` is reached when all data were read since the snapshot was made."""
+    level = seen.level
+    if seen.reading:
+        record["parts"] = seen.reading["of"]
+        since = 0 if seen.whole else seconds(snapshot.time)
+        record["parts_read"] = rotation.parts_read(seen.reading, since, time.time())
+        if level == "read" and record["parts_read"] < record["parts"]:
+            level = "stored"
+    if level:
+        record.update(level=level, failed_level=LEVELS[LEVELS.index(level) + 1])
 
 
 def _settle(session, records, failure):
@@ -147,6 +138,7 @@ def _settle(session, records, failure):
 
 
 def _restore_and_compare(session, engine, wish, record, snapshot):
+    record["failed_level"] = "restored"
     try:
         with session.scratch(wish.scratch_dir) as scratch:
             path = fetch_manifest(engine, snapshot, scratch)
@@ -253,7 +245,12 @@ def _finished(session, wish, record):
     where = "{0} of {1}, snapshot {2}".format(record["source"] or "?", session.host, (record["snapshot"] or "none")[:8])
     if record["outcome"] == "ok":
         record["message"] = "{0}: {1}".format(where, record["level"])
+        if record["parts"] != record["parts_read"]:
+            record["message"] += _IN_PARTS.format(record)
     else:
         text = "{0}: {1} at level {2}: {3}"
         record["message"] = text.format(where, record["outcome"], record["failed_level"], record["message"])
     return record
+
+
+_IN_PARTS = ", and {0[parts_read]} of {0[parts]} parts of the repository's data were read since it was made"

@@ -16,7 +16,7 @@ description:
     saves source and manifest as one snapshot.
   - A source whose paths do not exist fails, and nothing is saved. A source of which some files cannot be read fails,
     too; what could be saved is kept as an incomplete snapshot that never counts as a backup.
-  - Every successful run makes a snapshot and reports C(changed), unless it is not due yet (O(only_when_due)).
+  - Every successful run makes a snapshot and reports C(changed), but see O(only_when_due).
 extends_documentation_fragment:
   - roundsman.fleet.repository
 attributes:
@@ -37,8 +37,10 @@ options:
       - C(id) is its name, C(type) is C(files) (the default).
       - For files, C(paths) are absolute paths, C(excludes) are patterns as restic takes them, and C(include_logs), by
         default true, says whether C(/var/log) and everything named C(log) or C(logs) belong to it.
-      - C(every), C(verify_every) and C(prove) are durations such as V(6h), V(7d) or V(weekly). With C(verify),
-        C(retention) and C(description) they belong to the plan; only O(only_when_due) looks at C(every) here.
+      - The keys of all types are described in docs/backup.md of the collection.
+      - C(every), C(verify), C(verify_every), C(prove), C(retention) and C(description) belong to the plan. They go into
+        the record; only O(only_when_due) looks at C(every).
+      - C(tags) are given to the snapshot besides Roundsman's own.
     type: dict
     required: true
   backup_type:
@@ -48,23 +50,28 @@ options:
     type: str
     choices: [full, incremental]
     default: incremental
+  only_when_due:
+    description:
+      - Do nothing, and report no change, while the newest complete snapshot in the repository is younger than C(every)
+        of the source. A source without C(every) is always due.
+    type: bool
+    default: false
   initialize:
     description:
       - Make the repository when there is none and this host has never used one at this address.
       - A repository that has vanished or was replaced is a failure in any case.
     type: bool
     default: true
-  only_when_due:
-    description:
-      - Save only when the newest complete snapshot in the repository is as old as C(every) of the source says, less a
-        tenth. A source without C(every) is always due.
-    type: bool
-    default: false
   spool_dir:
     description:
       - A directory with room for what sources dump before it is saved, in private directories of the sources' names.
       - Defaults to C(spool) in O(state_dir).
     type: path
+  controller_time_s:
+    description:
+      - What the controller's clock says, in seconds since 1970. When the host's clock is so wrong that its snapshot
+        would be sorted before or after others that it is not, nothing is saved. Without it the host's clock is trusted.
+    type: float
 """
 
 EXAMPLES = r"""
@@ -95,6 +102,7 @@ backup:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backing_up import back_up, blank, look
+from ..module_utils.due import is_fresh
 from ..module_utils.redaction import without_credentials
 from ..module_utils.session import COMMON, run_module
 from ..module_utils.sources import registry
@@ -106,9 +114,10 @@ def main():
             COMMON,
             source={"type": "dict", "required": True, "no_log": True},
             backup_type={"type": "str", "choices": ["full", "incremental"], "default": "incremental"},
-            initialize={"type": "bool", "default": True},
             only_when_due={"type": "bool", "default": False},
+            initialize={"type": "bool", "default": True},
             spool_dir={"type": "path"},
+            controller_time_s={"type": "float"},
         ),
         supports_check_mode=True,
     )
@@ -119,7 +128,11 @@ def main():
     )
 
     def work(session, record):
-        return (look if module.check_mode else back_up)(session, spec, record)
+        if module.params["only_when_due"] and is_fresh(session, spec, record):
+            text = "{0} of {1}: not due until {2}"
+            return {"changed": False, "msg": text.format(spec["id"], session.host, record["due_at"])}
+        message = (look if module.check_mode else back_up)(session, spec, record)
+        return {"changed": True, "msg": message}
 
     run_module(module, "backup", record, work, registry.secrets_of(spec))
 

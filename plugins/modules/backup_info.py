@@ -75,6 +75,26 @@ options:
       - Taken for the sake of uniform arguments; listing costs little.
     type: bool
     default: true
+  limit_upload_kib_s:
+    description:
+      - How many KiB the engine may send to the repository in a second. V(0) means no limit.
+    type: int
+    default: 0
+  limit_download_kib_s:
+    description:
+      - How many KiB the engine may fetch from the repository in a second. V(0) means no limit.
+    type: int
+    default: 0
+  connections:
+    description:
+      - How many connections to the repository the engine may use at once. V(0) leaves the number to the engine.
+    type: int
+    default: 0
+  processors:
+    description:
+      - How many processors the engine may use at once. V(0) means all.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -113,6 +133,10 @@ snapshots:
     complete:
       description: Whether everything of the source is in it.
       type: bool
+    tags:
+      description: The tags that its definition gave it.
+      type: list
+      elements: str
     manifest_sha256:
       description: The SHA-256 of its manifest.
       type: str
@@ -120,10 +144,20 @@ snapshots:
       description: What was saved, the manifest among it.
       type: list
       elements: str
+    total_bytes:
+      description: How much the source held, where the repository tells (restic 0.17 and newer).
+      type: int
+    added_bytes:
+      description: How much of it was new, where the repository tells.
+      type: int
   sample:
     - id: 5cb33b8b72d6a986522a92c9a52f18c8dc1b143397d8e13640c42f4caf97805c
       source: etc
       complete: true
+inventory:
+  description: The same for the ledger, with the address and the plans of O(sources), as described in docs/records.md.
+  returned: when O(repository) is given
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -133,6 +167,7 @@ from ..module_utils.engines.base import TAG, BackupError, tag_value
 from ..module_utils.repository import recognise
 from ..module_utils.session import COMMON, start
 from ..module_utils.sources import registry
+from ..module_utils.sources.plan import plan_of
 
 
 def held(session):
@@ -169,12 +204,13 @@ def main():
         repository_id, snapshots = held(session)
     except BackupError as failure:
         module.fail_json(msg=session.redact(failure.message), reason=failure.reason, snapshots=[])
-    module.exit_json(
-        changed=False,
-        msg="{0} snapshots".format(len(snapshots)),
-        snapshots=snapshots,
-        repository_id=repository_id,
-    )
+    inventory = {
+        "repository": session.repository,
+        "snapshots": snapshots,
+        "plans": {spec["id"]: plan_of(spec) for spec in module.params["sources"]},
+    }
+    text = "{0} snapshots".format(len(snapshots))
+    module.exit_json(changed=False, msg=text, snapshots=snapshots, inventory=inventory, repository_id=repository_id)
 
 
 if __name__ == "__main__":

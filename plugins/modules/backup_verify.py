@@ -17,7 +17,8 @@ description:
     without a cache into a scratch directory, and that every entry equals the manifest taken at backup time. V(proven)
     means that the application was started from the restored copy, apart from the network, and answered what it had
     answered at backup time. Files without an application stay at V(restored), which is all that can be known of them.
-  - Each level includes the ones before it. The repository is checked once for all snapshots of a call.
+  - Each level includes the ones before it, but V(restored) needs no V(read) when O(read_days) spreads the reading: it
+    reads all data of its snapshot. The repository is checked once for all snapshots of a call.
   - Owner and group are compared only by root, because nobody else can restore them.
   - Fails when any snapshot did not reach the wanted level, and reports all of them in any case.
 extends_documentation_fragment:
@@ -52,10 +53,24 @@ options:
     type: str
     choices: [stored, read, restored, proven]
     default: restored
+  read_days:
+    description:
+      - The days within which all data of the repository are read back, from 1 to 256. Each verification at V(read) or
+        above reads the part of the data that is due longest, and more when days were skipped. A snapshot is V(read)
+        when all parts were read since it was made; until then it stays at V(stored), which is no failure.
+      - V(1) reads everything each time.
+    type: int
+    default: 1
   where:
     description:
       - The name of the host that looks, when it is not O(host), for the record.
     type: str
+  checks:
+    description:
+      - The check commands of the inventory, by source. Each is a list of the command and the user, who may be empty.
+      - A check that a snapshot names is run only when it is named here, too.
+    type: dict
+    default: {}
   self_test:
     description:
       - After a proof that held, damage the restored copy and prove it again. A drill that does not fail then is
@@ -93,6 +108,7 @@ verifications:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import rotation
 from ..module_utils.session import COMMON, start
 from ..module_utils.verification import LEVELS, Wish, verify
 
@@ -104,7 +120,9 @@ def main():
             sources={"type": "list", "elements": "str", "default": []},
             snapshots={"type": "list", "elements": "str", "default": []},
             level={"type": "str", "choices": list(LEVELS), "default": "restored"},
+            read_days={"type": "int", "default": 1},
             where={"type": "str"},
+            checks={"type": "dict", "default": {}},
             self_test={"type": "bool", "default": False},
             scratch_dir={"type": "path"},
         ),
@@ -112,14 +130,20 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    wish = Wish(params["level"], params["where"] or params["host"], params["scratch_dir"], params["self_test"])
+    if not 1 <= params["read_days"] <= rotation.MOST:
+        module.fail_json(msg="read_days must be from 1 to {0}".format(rotation.MOST), verifications=[])
+    wish = Wish(
+        params["level"],
+        params["read_days"],
+        params["where"] or params["host"],
+        params["scratch_dir"],
+        params["self_test"],
+    )
     records = verify(start(module), wish, params["sources"], params["snapshots"])
     failed = [record["message"] for record in records if record["outcome"] != "ok"]
     if failed:
         module.fail_json(msg="\n".join(failed), verifications=records)
-    module.exit_json(
-        changed=False, msg="{0} snapshots are {1}".format(len(records), params["level"]), verifications=records
-    )
+    module.exit_json(changed=False, msg="\n".join(record["message"] for record in records), verifications=records)
 
 
 if __name__ == "__main__":

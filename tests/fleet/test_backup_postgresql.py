@@ -89,12 +89,12 @@ def test_under_load_it_is_proven_elsewhere_and_put_back(fleet: Fleet, tmp_path: 
     assert sql(db1, "SELECT max(at) FROM orders") == found["canary"]
     assert sql(db1, "SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == "seller"
     # Once more, over what is there: that steps aside.
-    sql(db1, "DELETE FROM \"Odd \"\"Lines\"")
+    sql(db1, 'DELETE FROM "Odd ""Lines"')
     again = put_back(db1, SOURCE, copy)
     assert "done" in again, again
     (said,) = again["done"]
     aside = said.partition("database shop_before_")[2].partition(":")[0]
-    assert int(sql(db1, "SELECT count(*) FROM \"Odd \"\"Lines\"")) == found['rows of shop.public.Odd "Lines']
+    assert int(sql(db1, 'SELECT count(*) FROM "Odd ""Lines"')) == found['rows of shop.public.Odd "Lines']
     assert sql(db1, f"SELECT count(*) FROM pg_database WHERE datname = 'shop_before_{aside}'") == "1"
     # A dump that breaks off half way leaves what was there.
     db1.run(f"truncate -s -100K {copy}/shop.dump")
@@ -102,6 +102,31 @@ def test_under_load_it_is_proven_elsewhere_and_put_back(fleet: Fleet, tmp_path: 
     assert failed["reason"] == "engine_failed"
     assert failed["message"].endswith("The database is again what it was before. Put back before: nothing.")
     assert sql(db1, "SELECT max(at) FROM orders") == found["canary"]
+
+
+def test_a_whole_server_is_proven_elsewhere_from_its_base_backup(fleet: Fleet, tmp_path: Path) -> None:
+    vault = fleet.backup_server("vault1", append_only=True)
+    db1 = database_host(fleet, "db1", "trixie")
+    fleet.host("spare1", release="trixie", tree=base.servers_tree)
+    db1.vars.update(
+        roundsman_backups=[{"id": "server", "type": "postgresql", "method": "basebackup"}],
+        roundsman_repository=vault.rest("db1"), roundsman_repository_password=PASSWORD,
+        roundsman_drill_host="spare1", roundsman_drill_self_test=True,
+    )  # fmt: skip
+    roundsman = Roundsman(tmp_path, fleet.inventory())
+    db1.write("/root/load", LOAD)
+    db1.run("systemd-run --unit load bash /root/load")
+    done = roundsman.run("backup", "run", "--limit", "db1")
+    assert done.returncode == 0, done.stdout
+    assert db1.run("systemctl is-active load").stdout == "active\n"
+    assert not db1.run("ls /var/lib/roundsman/spool").stdout
+
+    proof = drilled(roundsman)
+
+    assert (proof["outcome"], proof["level"], proof["where"]) == ("ok", "proven", "spare1"), proof
+    found = {one["what"]: one["found"] for one in proof["findings"]}
+    assert found["databases"] == "postgres, shop, template0, template1"
+    assert found["system identifier"] == sql(db1, "SELECT system_identifier FROM pg_control_system()")
 
 
 def test_a_dump_that_fails_leaves_no_snapshot(fleet: Fleet, tmp_path: Path) -> None:
@@ -123,7 +148,7 @@ def test_a_dump_that_fails_leaves_no_snapshot(fleet: Fleet, tmp_path: Path) -> N
         assert [alert["check"] for alert in roundsman.json("alerts", "list")] == ["backup:shop"]
 
     tool = "/usr/lib/postgresql/15/bin/pg_dump"
-    half = f"#!/bin/sh\n{tool}.real \"$@\" | head -c 20000; kill -9 $$\n"
+    half = f'#!/bin/sh\n{tool}.real "$@" | head -c 20000; kill -9 $$\n'
     db1.run(f"mv {tool} {tool}.real")
     db1.write(tool, half, mode="0755")
     fails({**SOURCE, "globals": False}, "dump_failed", "Dumping shop failed")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from roundsman.alerts.model import AlertState, CheckResult, Measurement, NoData, Status
-from roundsman.alerts.names import REACHABLE, CheckKind, check_kind
+from roundsman.alerts.names import FRESHNESS, REACHABLE, CheckKind, check_kind
 from roundsman.alerts.unreachable import why_unreachable
 
 Entry = Mapping[str, Any]
@@ -21,6 +21,7 @@ _PAYLOAD = {
     "restore": "restore",
     "prune": "prune",
     "coverage": "coverage",
+    "inventory": "inventory",
 }
 _OUTCOMES = {"ok": Status.OK, "damaged": Status.CRITICAL, "unknown": Status.UNKNOWN}
 # A failed backup is an emergency in waiting; retention that did not run is not, yet must not rest unseen.
@@ -96,12 +97,17 @@ class _Source:
 def _reached(entry: Entry) -> bool:
     """True when the host itself has answered. Success or failure alone prove nothing: both can be the controller's."""
     payload = _PAYLOAD.get(entry["kind"])
-    return payload is not None and bool((entry.get("data") or {}).get(payload))
+    answer = (entry.get("data") or {}).get(payload) if payload else None
+    if entry["kind"] == "verify":
+        # A drill on another host says nothing about this one.
+        return any(one.get("where") in (None, entry["host"]) for one in answer or [])
+    return bool(answer)
 
 
 def _unreachable(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:
     message = f"host unreachable: {why_unreachable(source.msg)}"
-    others = [alert for alert in source.open_alerts(known) if alert.check != REACHABLE]
+    needless = {CheckKind.REACHABLE, *FRESHNESS}
+    others = [alert for alert in source.open_alerts(known) if check_kind(alert.check) not in needless]
     return [
         source.result(REACHABLE, Status.CRITICAL, message, {"task": source.data.get("task"), "said": source.msg}),
         *source.no_data(others, "host unreachable"),
@@ -129,6 +135,9 @@ def _of_source(source: _Source, kind: CheckKind) -> list[Measurement]:
     record = source.data.get(kind.value) or {}
     name = record.get("source") or source.entry.get("item")
     check = f"{kind}:{name}" if name else kind.value
+    if record.get("due_at"):
+        # Nothing was tried, so nothing is known about what failed before.
+        return [source.result(kind, Status.OK, f"{kind} ran")]
     evidence = {key: value for key, value in record.items() if key not in ("snapshots", "keep", "remove")}
     if not source.ok:
         return [source.result(check, _SOURCE_FAILED[kind], f"{kind} of {name or '?'} failed: {source.msg}", evidence)]
@@ -145,33 +154,35 @@ def _verify(source: _Source) -> list[Measurement]:
         return [source.result(CheckKind.VERIFY, Status.UNKNOWN, f"verification failed: {source.msg}")]
     return [
         source.result(CheckKind.VERIFY, Status.OK, "verification ran"),
-        *(_verification(source, verification) for verification in verifications),
+        *(result for verification in verifications for result in _verification(source, verification)),
     ]
 
 
-def _verification(source: _Source, found: Mapping[str, Any]) -> CheckResult:
-    """The module's message names source, host, snapshot and level itself."""
-    return source.result(
-        f"{CheckKind.VERIFY}:{found['source']}", _OUTCOMES[found["outcome"]], found["message"], found
-    )
+def _verification(source: _Source, found: Mapping[str, Any]) -> list[CheckResult]:
+    """The module's message names source, host, snapshot and level itself. A drill that held verified, too."""
+    status = _OUTCOMES[found["outcome"]]
+    kinds = [CheckKind.VERIFY]
+    if found["wanted"] == "proven":
+        kinds = [CheckKind.DRILL, CheckKind.VERIFY] if status is Status.OK else [CheckKind.DRILL]
+    return [source.result(f"{kind}:{found['source']}", status, found["message"], found) for kind in kinds]
 
 
 def _failed(source: _Source, playbook: str) -> list[Measurement]:
     """Another task failed: what it was to do is not known to be done, until the playbook goes through on the host."""
     message = f"task {source.data.get('task')!r} failed: {source.msg}"
-    return [source.result(_run_check(playbook), Status.UNKNOWN, message, dict(source.data))]
+    return [source.result(run_check(playbook), Status.UNKNOWN, message, dict(source.data))]
 
 
 def _run_finished(entry: Entry, playbook: str) -> list[Measurement]:
     at = datetime.fromisoformat(entry["time"])
     return [
-        CheckResult(host, _run_check(playbook), Status.OK, "the run went through", dict(stats), entry["run"], at)
+        CheckResult(host, run_check(playbook), Status.OK, "the run went through", dict(stats), entry["run"], at)
         for host, stats in entry["data"]["stats"].items()
         if stats["ok"] and not stats["failures"] and not stats["unreachable"]
     ]
 
 
-def _run_check(playbook: str) -> str:
+def run_check(playbook: str) -> str:
     """`run:rounds` for `/srv/playbooks/rounds.yml` and for `roundsman.fleet.rounds`; `run` when it is not known."""
     name = playbook.rpartition("/")[2].removesuffix(".yml").removesuffix(".yaml").rpartition(".")[2]
     return f"{CheckKind.RUN}:{name}" if name else CheckKind.RUN.value

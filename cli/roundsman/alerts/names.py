@@ -14,13 +14,20 @@ class CheckKind(StrEnum):
     HEALTH = "health"  # the health sweep itself ran
     BACKUP = "backup"  # one source was backed up
     VERIFY = "verify"  # one source's snapshot was verified
+    DRILL = "drill"  # one source's snapshot was drilled: a good reading does not end what a failed drill began
     PRUNE = "prune"  # one source's retention was applied
+    FRESH_BACKUP = "fresh-backup"  # one source's newest backup is as young as its plan says
+    FRESH_RETENTION = "fresh-retention"
+    FRESH_CHECK = "fresh-check"
+    FRESH_DRILL = "fresh-drill"
     RUN = "run"  # a playbook went through on the host
     MEASURED = ""  # a check of the host's own list, measured by the health sweep
 
 
 REACHABLE = CheckKind.REACHABLE.value
 RESERVED_NAMES = frozenset(kind.value for kind in CheckKind if kind is not CheckKind.MEASURED)
+# What is judged by the clock alone, whether the host can be reached or not.
+FRESHNESS = frozenset(kind for kind in CheckKind if kind.startswith("fresh-"))
 RESERVED_PREFIXES = tuple(sorted(f"{name}:" for name in RESERVED_NAMES))
 
 

@@ -1,1 +1,1 @@
-"""Decisions about backups. Pure: no SQL, no click, no network, no clock."""
+"""What is known of backups, judged: pure, like alerts and insight."""

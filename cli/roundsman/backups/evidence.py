@@ -1,36 +1,40 @@
-"""What is known to hold of a snapshot after one more verification."""
+"""What all verifications of one snapshot say together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 LEVELS = ("stored", "read", "restored", "proven")
 
 
 def rank(level: str | None) -> int:
-    """0 for no evidence, then one more for each level."""
-    return LEVELS.index(level) + 1 if level else 0
+    """0 for no evidence, then one for each level."""
+    return LEVELS.index(level) + 1 if level in LEVELS else 0
 
 
-def standing(known: Mapping[str, Any], verification: Mapping[str, Any]) -> dict[str, Any]:
-    """The new `level`, `verified_at`, `failed_level` of a snapshot that has those in `known`.
+@dataclass(frozen=True)
+class Standing:
+    """The highest level that holds and when it was last seen to hold; the level that fails, if any."""
 
-    A verification that found damage is the last word, whatever held before. One that held raises the level, or confirms
-    it; a lower one than what is known leaves that as it is. Damage found at a level is disproved only by that level or
-    a higher one. A failure to look (`unknown`) says nothing.
+    level: str | None = None
+    verified_at: str | None = None
+    failed_level: str | None = None
+
+
+def standing(verifications: Iterable[Mapping[str, Any]]) -> Standing:
+    """Of the verifications of one snapshot, oldest first.
+
+    A failure takes what was above it, and stays until its level was reached again: a snapshot that failed its drill is
+    not good again because it reads well. A failure to look (`unknown`) says nothing.
     """
-    before = {key: known[key] for key in ("level", "verified_at", "failed_level")}
-    if verification["outcome"] == "unknown":
-        return before
-    found = {
-        "level": verification["level"],
-        "verified_at": verification["time"],
-        "failed_level": verification["failed_level"],
-    }
-    if verification["outcome"] == "damaged":
-        return found
-    failed = known["failed_level"]
-    if failed:
-        return found if rank(verification["level"]) >= rank(failed) else before
-    return found if rank(verification["level"]) >= rank(known["level"]) else before
+    now = Standing()
+    for one in verifications:
+        if one["outcome"] == "damaged":
+            now = Standing(one["level"], one["time"] if one["level"] else None, one["failed_level"])
+        elif one["outcome"] == "ok":
+            cleared = rank(one["level"]) >= rank(now.failed_level)
+            if rank(one["level"]) >= rank(now.level):
+                now = Standing(one["level"], one["time"], None if cleared else now.failed_level)
+    return now

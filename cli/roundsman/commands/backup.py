@@ -8,8 +8,10 @@ import click
 
 from ..exits import ExitCode
 from .common import (
+    config_option,
     console,
     hosts_meant,
+    json_option,
     list_options,
     one_of,
     opened,
@@ -19,6 +21,11 @@ from .common import (
     run_playbook,
 )
 from .retention import hold, prune, release
+
+due_option = click.option("--due", is_flag=True, help="Only sources whose evidence is older than their plan allows.")
+source_option = click.option(
+    "--source", "sources", multiple=True, metavar="ID", help="Only this source (may be given several times)."
+)
 
 
 @click.group()
@@ -32,12 +39,12 @@ for command in (prune, hold, release):
 
 @backup.command()
 @click.option("--full", is_flag=True, help="Read all data again instead of only what changed.")
-@click.option("--due", is_flag=True, help="Only sources whose newest snapshot is older than their `every` allows.")
+@click.option("--due", is_flag=True, help="Only sources whose newest complete snapshot is older than their `every`.")
 @run_options
 def run(full: bool, due: bool, **options: Any) -> None:
     """Back up what the inventory of each host says."""
-    variables: dict[str, Any] = {"roundsman_backup_type": "full"} if full else {}
-    run_playbook("backup", **options, variables=variables | ({"roundsman_backup_only_when_due": True} if due else {}))
+    variables = {"roundsman_backup_type": "full"} if full else {}
+    run_playbook("backup", **options, variables={**variables, "roundsman_backup_due_only": due})
 
 
 @backup.command()
@@ -45,20 +52,35 @@ def run(full: bool, due: bool, **options: Any) -> None:
     "--level", type=click.Choice(["stored", "read", "restored", "proven"]), default="restored", show_default=True,
     help="The evidence wanted; each level includes the ones before.",
 )  # fmt: skip
+@due_option
+@source_option
 @run_options
-def verify(level: str, **options: Any) -> None:
+def verify(level: str, due: bool, sources: tuple[str, ...], **options: Any) -> None:
     """Verify the newest snapshot of every source."""
-    run_playbook("verify", **options, variables={"roundsman_verify_level": level})
+    variables = _chosen(level, due, sources, options["config"])
+    run_playbook("verify", **options, variables={**variables, "roundsman_verify_level": level})
 
 
 @backup.command()
-@click.option("--source", "sources", multiple=True, help="Only this source (may be given several times).")
-@click.option("--self-test", is_flag=True, help="After a proof that held, see that it fails on a damaged copy.")
+@due_option
+@source_option
 @run_options
-def drill(sources: tuple[str, ...], self_test: bool, **options: Any) -> None:
-    """Prove the newest snapshots: start the applications from restored copies, on the drill host or their own."""
-    variables = {"roundsman_drill_self_test": self_test, "roundsman_verify_sources": list(sources)}
-    run_playbook("drill", **options, variables=variables)
+def drill(due: bool, sources: tuple[str, ...], **options: Any) -> None:
+    """Start every application from its restored copy, on its drill host, and compare its answers."""
+    run_playbook("drill", **options, variables=_chosen("proven", due, sources, options["config"]))
+
+
+def _chosen(level: str, due: bool, sources: tuple[str, ...], config: str | None) -> dict[str, Any]:
+    """The variables that say which sources are looked at."""
+    if not due:
+        return {"roundsman_verify_sources": list(sources)}
+    from ..backups.due import fresh  # noqa: PLC0415
+    from ..store import objectives  # noqa: PLC0415
+    from ..times import now  # noqa: PLC0415
+
+    with opened(config, delivers=True) as session, session.store.read() as tx:
+        left_out = fresh(objectives.known(tx, now()), level, now())
+    return {"roundsman_verify_sources": list(sources), "roundsman_verify_fresh": left_out}
 
 
 @backup.command()
@@ -88,6 +110,13 @@ def restore(
     run_playbook("restore", **options, limit=host, variables=variables)
 
 
+@backup.command()
+@run_options
+def reindex(**options: Any) -> None:
+    """Learn again from the repositories what they hold, for a store that was lost or has missed something."""
+    run_playbook("reindex", **options)
+
+
 @backup.command("list")
 @click.option("--all", "everything", is_flag=True, help="Every snapshot, not only the newest of each source.")
 @list_options
@@ -95,7 +124,7 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
     """List the snapshots that are known, and the evidence for each."""
     from .. import times  # noqa: PLC0415
     from ..store import holds, snapshots  # noqa: PLC0415
-    from ..views.draw import draw_snapshots  # noqa: PLC0415
+    from ..views.snapshots import draw_snapshots  # noqa: PLC0415
 
     with opened(config) as session:
         hosts = hosts_meant(session.settings, inventories, limit)
@@ -112,21 +141,20 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
 
 @backup.command()
 @click.argument("snapshot")
-@list_options
-def show(snapshot: str, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
-    """All that is known of one SNAPSHOT (its id, or the beginning of it), with every piece of evidence."""
-    from ..store import evidence, snapshots  # noqa: PLC0415
-    from ..views.snapshot import draw_snapshot  # noqa: PLC0415
+@json_option
+@config_option
+def show(snapshot: str, as_json: bool, config: str | None) -> None:
+    """Show one snapshot and all evidence for it. SNAPSHOT is its id or the beginning of it."""
+    from ..store import snapshots  # noqa: PLC0415
+    from ..views.snapshots import draw_snapshot  # noqa: PLC0415
 
-    with opened(config) as session:
-        hosts = hosts_meant(session.settings, inventories, limit)
-        with session.store.read() as tx:
-            found = one_of(snapshots.of_id(tx, snapshot, hosts), "snapshot", snapshot, "id")
-            looks = evidence.of_snapshot(tx, found["host"], found["id"])
+    with opened(config) as session, session.store.read() as tx:
+        one = one_of(snapshots.find(tx, snapshot), "snapshot", snapshot, "id")
+        evidence = snapshots.evidence_of(tx, one["host"], one["source"], one["id"])
     if as_json:
-        print_json({**found, "evidence": looks})
+        print_json({"snapshot": one, "evidence": evidence})
     else:
-        draw_snapshot(console(), found, looks)
+        draw_snapshot(console(), one, evidence)
 
 
 @backup.command()

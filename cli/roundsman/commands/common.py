@@ -85,7 +85,10 @@ def opened(config: str | None, *, delivers: bool = False) -> Iterator[Session]:
         raise Failure("receivers in roundsman.yml cannot be used:\n" + "\n".join(wrong), ExitCode.USAGE)
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        yield Session(settings)
+        session = Session(settings)
+        if not delivers:
+            session.judge_clocks()
+        yield session
     except OSError as error:
         where = error.filename or settings.state_dir
         raise Failure(f"{where}: {error.strerror or error}", ExitCode.STORE_FAILED) from None

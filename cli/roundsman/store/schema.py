@@ -81,31 +81,45 @@ snapshots = Table(
     Column("restore_s", Float),
     # The level at which the newest verification failed; null while all evidence speaks for the snapshot.
     Column("failed_level", String(16)),
+    # Those that its source's definition gave it.
+    Column("tags", JSON),
 )
 
+# Every verification, also those that could not look; the snapshot is empty when none was found.
 evidence = Table(
     "evidence",
     metadata,
     Column("id", Integer, primary_key=True),
+    Column("run_id", String(64), nullable=False),
     Column("host", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("snapshot", String(64), nullable=False),
-    Column("at", TIME, nullable=False),
-    Column("run_id", String(64), nullable=False),
-    # The host that looked.
-    Column("place", Text, nullable=False),
+    Column("time", TIME, nullable=False),
+    Column("where", Text, nullable=False),
     Column("wanted", String(16), nullable=False),
     Column("level", String(16)),
-    Column("outcome", String(16), nullable=False),
     Column("failed_level", String(16)),
+    Column("outcome", String(16), nullable=False),
     Column("reason", String(32)),
     Column("message", Text, nullable=False),
+    Column("canary_at", TIME),
     Column("restore_s", Float),
     Column("drill_s", Float),
     Column("duration_s", Float),
-    # When the newest data in the snapshot were written.
-    Column("canary_at", TIME),
-    Index("evidence_by_snapshot", "host", "snapshot", "at"),
+    Index("evidence_by_snapshot", "host", "source", "snapshot", "time"),
+)
+
+# What the inventory says about a source, as its last backup told: docs/records.md's `plan`.
+objectives = Table(
+    "objectives",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("plan", JSON, nullable=False),
+    # Since when the source is known: before that nothing was due.
+    Column("since", TIME, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("pruned_at", TIME),
 )
 
 # Retention leaves these snapshots alone until then.

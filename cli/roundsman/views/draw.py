@@ -120,7 +120,10 @@ def _good_backups(host: HostReport) -> list[str]:
     planned = [
         f"backup of {one['source']}: would save {counted(one['files'], 'file')}, {size(one['total_bytes'])}"
         for one in host.backups
-        if not one.get("snapshot") and not one.get("reason")
+        if not one.get("snapshot") and not one.get("reason") and not one.get("due_at")
+    ]
+    planned += [
+        f"backup of {one['source']}: not due until {one['due_at'][:19]}Z" for one in host.backups if one.get("due_at")
     ]
     done = [one for one in host.restores if one.get("snapshot") and not one.get("reason") and not one["mismatch_count"]]
     return made + planned + proven + [_restored(one) for one in done]
@@ -202,31 +205,3 @@ def draw_runs(console: Console, runs: Sequence[Row]) -> None:
             escape(run["command"]),
         )  # fmt: skip
     console.print(drawn)
-
-
-def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
-    if not snapshots:
-        console.print("no snapshot is known")
-        return
-    drawn = table("host", "source", "snapshot", "made", "size", "evidence", "verified", "restore", "hold")
-    for one in snapshots:
-        made = one["backup"] or {}
-        evidence = one["level"] or "none yet"
-        if one["failed_level"]:
-            evidence = f"[bold red]failed at {one['failed_level']}[/]"
-        elif not one["complete"]:
-            evidence = "[bold red]incomplete[/]"
-        drawn.add_row(
-            escape(one["host"]), escape(one["source"]), one["id"][:8], one["time"][:19],
-            size(made["total_bytes"]) if "total_bytes" in made else "?", evidence, (one["verified_at"] or "")[:19],
-            span(one["restore_s"]) if one["restore_s"] is not None else "", _hold(one["hold"]),
-        )  # fmt: skip
-    console.print(drawn)
-
-
-def _hold(hold: Row | None) -> str:
-    if hold is None:
-        return ""
-    if hold["over"]:
-        return f"[dim]over since {hold['until'][:10]}[/]"
-    return f"until {hold['until'][:16]} by {escape(hold['by'])}: {escape(hold['why'])}"

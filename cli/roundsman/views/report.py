@@ -25,6 +25,7 @@ NEXT_COMMAND = {
     CheckKind.BACKUP: "roundsman backup run",
     CheckKind.VERIFY: "roundsman backup list",
     CheckKind.PRUNE: "roundsman backup list",
+    CheckKind.DRILL: "roundsman backup list",
 }
 _ORDER = [UNREACHABLE, "CRITICAL", "UNKNOWN", "WARNING", "OK"]
 
@@ -219,8 +220,8 @@ def _summary(hosts: Sequence[HostReport], open_alerts: Sequence[Row], outbox: Se
         hosts_ok=sum(host.status == "OK" for host in hosts),
         backups_made=sum(backup.get("snapshot") is not None and not backup.get("reason") for backup in backups),
         backups_failed=kinds.count(CheckKind.BACKUP),
-        snapshots_restored=sum(one.get("level") == "restored" for one in verifications),
-        verifications_failed=kinds.count(CheckKind.VERIFY),
+        snapshots_restored=sum(one.get("level") in ("restored", "proven") for one in verifications),
+        verifications_failed=kinds.count(CheckKind.VERIFY) + kinds.count(CheckKind.DRILL),
         restore_median_s=median(restore_s) if restore_s else None,
         alerts_open=len(open_alerts),
         notifications_sent=len(messages),

@@ -22,7 +22,10 @@ class BackupError(Exception):
 
 
 # id (full), short_id, time (RFC 3339, UTC), host, tags, paths, original (the id before it was tagged again, or None)
-Snapshot = namedtuple("Snapshot", "id short_id time host tags paths original")
+# and sizes (total_bytes and added_bytes, or nothing where the engine does not tell)
+Snapshot = namedtuple("Snapshot", "id short_id time host tags paths original sizes")
+Snapshot.__new__.__defaults__ = ({},)
+Snapshot.__new__.__defaults__ = ({},)
 
 # snapshot (id as the engine printed it), files, total_bytes, added_bytes, unreadable (paths), vanished (paths)
 Saved = namedtuple("Saved", "snapshot files total_bytes added_bytes unreadable vanished")
@@ -72,16 +75,22 @@ class Engine(abc.ABC):
         """All snapshots as a list of Snapshot, oldest first."""
 
     @abc.abstractmethod
-    def save(self, paths, excludes, host, tags, parent):
-        """Back up `paths` (bytes) and return Saved; `parent` None re-reads all data."""
+    def save(self, paths, excludes, host, tags, parent, one_file_system=False):
+        """Back up `paths` (bytes) and return Saved; `parent` None re-reads all data.
+
+        With `one_file_system`, what is mounted below them is left out, all but the mount points.
+        """
 
     @abc.abstractmethod
     def mark_incomplete(self, snapshot):
         """Make sure that this snapshot is never taken as good."""
 
     @abc.abstractmethod
-    def check(self, read_data):
-        """Check structure (and all data); reason `repository_damaged` when the engine finds damage."""
+    def check(self, part):
+        """Check structure; reason `repository_damaged` when the engine finds damage.
+
+        `part`, when not None, is (i, n): also read back the i-th of n parts of the data. A pack's part never changes.
+        """
 
     @abc.abstractmethod
     def dump(self, snapshot, path, stream):

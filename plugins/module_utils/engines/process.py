@@ -72,6 +72,15 @@ def _entry_of(user):
     return entry
 
 
+def program_of(pid):
+    """The name of the program that runs as `pid` on this host, or None when there is no such process."""
+    try:
+        with open("/proc/{0}/comm".format(pid)) as stream:
+            return stream.read().strip()
+    except OSError:
+        return None
+
+
 @contextlib.contextmanager
 def started(argv, env, stdout, stderr, keep_fds=(), user=None, stdin=None, cwd=None):
     """`argv` in a process group of its own, which ends with the block; yields the process.

@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import time
 
+from . import restic_locks as locks
 from . import restic_words as words
 from .base import COMPLETE, INCOMPLETE, BackupError, Engine, Saved
-from .process import run
+from .process import program_of, run
 
 OPEN_LIMIT_S = 90  # restic itself retries a dead server for up to a quarter of an hour
 _RETRY_S = 5
+
+# What may be limited, as whole numbers; 0 leaves it to restic.
+LIMITS = ("limit_upload_kib_s", "limit_download_kib_s", "connections", "processors")
 
 # What it means and what to do next, for the person on call.
 _EXPLANATIONS = {
@@ -21,9 +26,7 @@ _EXPLANATIONS = {
     "repository_unavailable": (
         "the repository cannot be reached or refuses access. Look at the network, the server and its credentials"
     ),
-    "repository_locked": (
-        "another process holds the repository. Look for a backup, check or prune that runs, also on other hosts"
-    ),
+    "repository_locked": "another process holds the repository. Look for a backup, check or prune that runs",
     "repository_damaged": (
         "the repository is damaged. Change nothing in it, save a copy, then follow restic's guide to troubleshooting"
     ),
@@ -58,7 +61,8 @@ class Restic(Engine):
     """restic at one repository.
 
     `settings`: repository, password, environment (dict), cache_dir, state-independent limits `deadline` (monotonic
-    seconds) and `lock_timeout_s`, `redact` (str -> str), `keep_fds` (descriptors that hold the host's lock).
+    seconds) and `lock_timeout_s`, `limits` (LIMITS -> number), `redact` (str -> str), `keep_fds` (descriptors that hold
+    the host's lock).
     """
 
     name = "restic"
@@ -67,9 +71,11 @@ class Restic(Engine):
         self._settings = settings
         self._clock = clock
         self._sleep = sleep
+        self._locks = {}
         path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/bin", "/usr/bin", "/usr/local/sbin"))
         self._binary = shutil.which("restic", path=path)
-        self.version = self._find_version()
+        self._version = self._find_version()
+        self.version = ".".join(str(part) for part in self._version)
 
     def _find_version(self):
         if not self._binary:
@@ -85,7 +91,7 @@ class Restic(Engine):
                     self._binary, words.last_words(said.out + said.err) or "silent"
                 ),
             )
-        return ".".join(str(part) for part in found)
+        return found
 
     def _environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RESTIC_")}
@@ -96,6 +102,8 @@ class Restic(Engine):
             "RESTIC_PROGRESS_FPS": "0.02",
             "LC_ALL": "C.UTF-8",
         }
+        if self._settings["limits"]["processors"]:
+            own["GOMAXPROCS"] = str(self._settings["limits"]["processors"])
         kept.update({k: str(v) for k, v in self._settings["environment"].items()})
         kept.update(own)
         return kept
@@ -106,7 +114,7 @@ class Restic(Engine):
     def _once(self, argv, stdout=None, limit_s=None):
         left = self._left()
         return run(
-            [self._binary, *argv],
+            [self._binary, *words.limit_options(self._settings["repository"], self._settings["limits"]), *argv],
             self._environment(),
             min(left, limit_s) if limit_s else left,
             stdout=stdout,
@@ -114,24 +122,45 @@ class Restic(Engine):
         )
 
     def _patiently(self, argv, stdout=None):
-        """Run; when the repository is locked, clear stale locks (only those) and try again for `lock_timeout_s`.
+        """Run; when the repository is locked, let restic clear stale locks and try again for `lock_timeout_s`.
 
         restic's own --retry-lock (0.16) would wait for a stale lock, too, so that all versions take this way.
         """
         until = self._clock() + self._settings["lock_timeout_s"]
         while True:
             said = self._once(argv, stdout)
-            if said.rc == 0 or words.reason_of(said.rc, said.out + said.err) != "repository_locked":
-                return said
-            self._once(["unlock"], limit_s=OPEN_LIMIT_S)
-            if self._clock() >= until:
+            if self._is_locked(said) and self._unlock_stale():
+                said = self._once(argv, stdout)
+            if not self._is_locked(said) or self._clock() >= until:
                 return said
             self._sleep(_RETRY_S)
+
+    @staticmethod
+    def _is_locked(said):
+        return said.rc != 0 and words.reason_of(said.rc, said.out + said.err) == "repository_locked"
+
+    def _unlock_stale(self):
+        """Let restic remove the locks that it takes as stale; False when there are none, or somebody would be hit."""
+        if not locks.may_unlock([state for _lock, state in self._held_locks()]):
+            return False
+        return self._once(["unlock"], limit_s=OPEN_LIMIT_S).rc == 0
+
+    def _held_locks(self):
+        """The locks of the repository as pairs (Lock, state), without taking one."""
+        listed = self._once(["list", "locks", "--no-lock", "-q"], limit_s=OPEN_LIMIT_S).out.split()
+        for name in listed:
+            if name not in self._locks:  # a refreshed lock is a new file with a new name
+                self._locks[name] = self._once(["cat", "lock", name, "--no-lock", "-q"], limit_s=OPEN_LIMIT_S)
+        told = [self._locks[name] for name in listed]
+        found = [locks.lock_of(said.out, time.time()) if said.rc == 0 else None for said in told]
+        return [(lock, locks.state_of(lock, socket.gethostname(), program_of)) for lock in found]
 
     def failure(self, doing, said, reason=None):
         """The BackupError for a run of restic that ended badly."""
         reason = reason or words.reason_of(said.rc, said.out + said.err)
         text = "{0} failed: {1}.".format(doing, _EXPLANATIONS[reason])
+        if reason == "repository_locked":
+            text += "".join(" " + locks.in_words(*held) for held in self._held_locks())
         heard = words.last_words(said.err or said.out)
         if heard:
             text += " restic said: " + heard
@@ -164,8 +193,8 @@ class Restic(Engine):
     def snapshots(self):
         return words.snapshots(self._ask_quickly("listing snapshots", ["snapshots", "--json"]))
 
-    def save(self, paths, excludes, host, tags, parent):
-        said = self._patiently(words.save_command(paths, excludes, host, tags, parent))
+    def save(self, paths, excludes, host, tags, parent, one_file_system=False):
+        said = self._patiently(words.save_command(paths, excludes, host, tags, parent, one_file_system))
         done = words.summary(said.out)
         if said.rc not in (0, 3) or not done:
             raise self.failure("the backup", said)
@@ -187,17 +216,20 @@ class Restic(Engine):
         # (complete_ids); so what counts is what is there afterwards.
         self._patiently(["tag", "--remove", COMPLETE, "--add", INCOMPLETE, snapshot])
 
-    def check(self, read_data):
-        self._ask(
-            "reading back all data of the repository" if read_data else "checking the repository's structure",
-            ["check", "--no-cache"] + (["--read-data"] if read_data else []),
-        )
+    def check(self, part):
+        doing, options = "checking the repository's structure", []
+        if part == (1, 1):
+            doing, options = "reading back all data of the repository", ["--read-data"]
+        elif part:
+            doing = "reading back part {0} of {1} of the repository's data".format(*part)
+            options = ["--read-data-subset={0}/{1}".format(*part)]
+        self._ask(doing, ["check", "--no-cache", *options])
 
     def dump(self, snapshot, path, stream):
         self._ask("reading {0}".format(path), ["dump", "--no-cache", snapshot, path], stdout=stream)
 
     def restore(self, snapshot, target, paths):
-        self._ask("the restore", words.restore_command(snapshot, target, paths))
+        self._ask("the restore", words.restore_command(snapshot, target, paths, sparse=self._version >= words.SPARSE))
 
     def remove(self, snapshots):
         self._ask("removing snapshots", ["forget", "--prune", *snapshots])

@@ -12,6 +12,7 @@ from .base import Snapshot
 from .patterns import literal
 
 OLDEST = (0, 14, 0)
+SPARSE = (0, 15, 0)
 
 _VERSION = re.compile(r"restic (\d+)\.(\d+)\.(\d+)")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
@@ -22,8 +23,8 @@ _DELAY = re.compile(r"[\d.]+m?s\b")
 # First match wins. The order matters: restic wraps one cause in the words of another.
 _MEANINGS = (
     ("wrong_password", ("wrong password or no key found",)),
-    ("repository_locked", ("already locked", "unable to create lock", "failed to lock")),
     ("no_space", ("no space left on device", "disk quota exceeded", "not enough space", "insufficient storage")),
+    ("repository_locked", ("already locked", "unable to create lock", "failed to lock", "invalid lock file")),
     (
         "repository_unavailable",
         (
@@ -48,6 +49,8 @@ _MEANINGS = (
     ("no_snapshot", ("no matching id found", "no snapshots? (?:matched|found)")),
     ("unprivileged", ("permission denied", "operation not permitted")),
 )
+
+_BACKENDS = ("azure", "b2", "gs", "local", "rclone", "rest", "s3", "sftp", "swift")
 
 _EXIT_CODES = {10: "repository_missing", 11: "repository_locked", 12: "wrong_password"}
 
@@ -98,19 +101,39 @@ def _message(line):
     return "{0} {1}".format(text or "error", record.get("item", "")).strip() if text or error else line
 
 
-def save_command(paths, excludes, host, tags, parent):
+def limit_options(repository, limits):
+    """Arguments that keep restic within `limits`."""
+    argv = []
+    for way in ("upload", "download"):
+        kib_s = limits["limit_{0}_kib_s".format(way)]
+        argv += ["--limit-" + way, str(kib_s)] if kib_s else []
+    if limits["connections"]:
+        scheme = repository.partition(":")[0]
+        backend = scheme if scheme in _BACKENDS else "local"
+        argv += ["-o", "{0}.connections={1}".format(backend, limits["connections"])]
+    return argv
+
+
+def save_command(paths, excludes, host, tags, parent, one_file_system=False):
     """Arguments of `backup`; paths and excludes are bytes, as file names are."""
     argv = ["backup", "--json", "--host", host]
     for tag in tags:
         argv += ["--tag", tag]
     argv += ["--parent", parent] if parent else ["--force"]
+    argv += ["--one-file-system"] if one_file_system else []
     return argv + [b"--exclude=" + pattern for pattern in excludes] + ["--"] + list(paths)
 
 
-def restore_command(snapshot, target, paths):
-    """Arguments of `restore`, past the cache: a warm one hides a damaged repository."""
-    argv = ["restore", snapshot, "--no-cache", "--target", target]
+def restore_command(snapshot, target, paths, sparse=False):
+    """Arguments of `restore`, past the cache: a warm one hides a damaged repository. `sparse` makes holes again."""
+    argv = ["restore", snapshot, "--no-cache", "--target", target] + (["--sparse"] if sparse else [])
     return argv + [b"--include=" + literal(path) for path in paths]
+
+
+def _sizes(told):
+    """What restic 0.17 and newer keep with a snapshot."""
+    names = {"total_bytes": "total_bytes_processed", "added_bytes": "data_added"}
+    return {key: told[name] for key, name in names.items() if name in told} if told else {}
 
 
 def utc(text):
@@ -134,6 +157,7 @@ def snapshots(text):
             tags=tuple(s.get("tags") or ()),
             paths=tuple(s.get("paths") or ()),
             original=s.get("original"),
+            sizes=_sizes(s.get("summary")),
         )
         for s in json.loads(text) or []
     ]

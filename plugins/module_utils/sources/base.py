@@ -21,7 +21,7 @@ A source is a class with
 - `put_back(copy, effects)`: replace what is live by the restored copy; returns what was done, as a list of str; a kind
   of plain files leaves it out.
 
-A kind whose files need no application leaves `prove` out.
+A kind whose files need no application leaves `prove` out; a snapshot saved without expectations is not proven.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from ..engines import process
 from ..engines.base import BackupError
 from ..state import make_private, remove_tree, require_room
 
-# paths (absolute, bytes, none below another), excludes (patterns, bytes), warnings (str), expectations
-Prepared = namedtuple("Prepared", "paths excludes warnings expectations")
-Prepared.__new__.__defaults__ = (None,)
+# paths (absolute, bytes, none below another), excludes (patterns, bytes), warnings (str), expectations, one_file_system
+Prepared = namedtuple("Prepared", "paths excludes warnings expectations one_file_system")
+Prepared.__new__.__defaults__ = (None, False)
 
 
 def expectations(values, canary_at=None):
@@ -100,9 +100,11 @@ class Effects:
             raise BackupError("application_missing", _MISSING.format(doing, argv[0])) from None
         if said.rc is None:
             raise BackupError("timeout", "{0} was stopped, because the time limit was reached.".format(doing))
+        if said.rc == _NOT_FOUND:
+            raise BackupError("application_missing", self.redact(_LACKS.format(doing, _words(said))))
         if said.rc:
-            words = " | ".join(line.strip() for line in (said.err or said.out).splitlines() if line.strip())[-600:]
-            text = "{0} failed ({1} ended with {2}): {3}".format(doing, argv[0], said.rc, words or "it said nothing")
+            words = _words(said)
+            text = "{0} failed ({1} ended with {2}): {3}".format(doing, argv[0], said.rc, words)
             raise BackupError("no_space" if "No space left" in words else reason, self.redact(text))
         return said
 
@@ -133,6 +135,14 @@ def _environment(options):
     return dict(os.environ, LC_ALL="C.UTF-8", **options.pop("environment", {}))
 
 
+def _words(said):
+    """The end of what a program said, in one line."""
+    lines = [line.strip() for line in (said.err or said.out).splitlines()]
+    return " | ".join(filter(None, lines))[-600:] or "it said nothing"
+
+
+_NOT_FOUND = 127  # of shells and of programs that start others
+_LACKS = "{0} needs a program that is not on this host. Install it. The shell said: {1}"
 _MISSING = "{0} needs the program {1}, which is not on this host. Nothing was done with it. Install it."
 _NO_ROOM = (
     "{0} has {1} MiB free, the dump needs {2} MiB. Nothing was saved. Free space there, or set spool_dir "

@@ -9,23 +9,31 @@ import os
 from .. import tree
 from ..engines.base import BackupError
 from ..engines.patterns import PatternError, compile_patterns, literal
-from .base import Prepared
-from .keys import Fault, members, path_faults
+from .base import Prepared, expectations
+from .commands import Commands, command_faults
+from .keys import Fault, members, path_faults, text_faults
 
+MOST_RETRIES = 5
 LOGS = (b"/var/log", b"log", b"logs")
 _KERNEL = (b"/proc/*", b"/sys/*", b"/dev/*", b"/run/*")
 
 
 class FilesSource:
-    """`paths` without `excludes`, and without log directories when `include_logs` is false."""
+    """`paths` without `excludes`, and without log directories when `include_logs` is false.
+
+    `check` is a command that looks at a restored copy, as `user`.
+    """
 
     type = "files"
-    KEYS = ("paths", "excludes", "include_logs")
+    KEYS = ("paths", "excludes", "include_logs", "one_file_system", "retries", "check", "user")
     SECRETS = ()
     SPOOLS = False
 
     def __init__(self, spec):
         self._id = spec.get("id")
+        self._one_file_system = bool(spec.get("one_file_system"))
+        self._check = spec.get("check")
+        self._user = spec.get("user")
         self._paths = tree.outermost(tree.normal(path) for path in spec["paths"])
         self._excludes = [os.fsencode(p) for p in spec.get("excludes") or []]
         if not spec.get("include_logs", True):
@@ -39,8 +47,15 @@ class FilesSource:
             for fault in path_faults("paths", path)
         ]
         found += [fault for pattern in members(spec, "excludes") for fault in _pattern_faults(pattern)]
-        if not isinstance(spec.get("include_logs", True), bool):
-            found.append("include_logs must be true or false, not {0!r}".format(spec["include_logs"]))
+        found += [
+            "{0} must be true or false, not {1!r}".format(key, spec[key])
+            for key in ("include_logs", "one_file_system")
+            if not isinstance(spec.get(key, True), bool)
+        ]
+        retries = spec.get("retries", 0)
+        if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= MOST_RETRIES:
+            found.append("retries must be a number from 0 to {0}, not {1!r}".format(MOST_RETRIES, retries))
+        found += command_faults(spec, "check") + text_faults(spec, "user")
         return found or cls._excluded_paths(spec)
 
     @classmethod
@@ -66,6 +81,9 @@ class FilesSource:
             paths=self._paths,
             excludes=self._excludes + self._own_excludes(effects),
             warnings=[text.format(os.fsdecode(path), os.fsdecode(os.path.realpath(path))) for path in links],
+            # Nothing holds files still between a check and the backup, so that only the copy can be asked.
+            expectations=expectations({"check": "passed"}) if self._check else None,
+            one_file_system=self._one_file_system,
         )
 
     def _own_excludes(self, effects):
@@ -75,19 +93,33 @@ class FilesSource:
 
     def saves(self, path):
         """Whether what is at `path` (bytes) is saved: True, why not in words, or None when it is none of its paths."""
-        if not any(_below(path, root) for root in self._paths):
+        above = [root for root in self._paths if _below(path, root)]
+        if not above:
             parts = [os.fsdecode(root) for root in self._paths if _below(root, path)]
             return "source {0} saves only {1} of it".format(self._id, ", ".join(parts)) if parts else None
         if compile_patterns(self._excludes)(path):
             return "source {0} leaves it out by excludes or include_logs".format(self._id)
+        if self._one_file_system and _filesystem(path) != _filesystem(above[0]):
+            return "source {0} stays on one filesystem, and this is another".format(self._id)
         return True
 
     def cleanup(self):
         """Nothing was made."""
 
+    def prove(self, copy, values, effects):
+        found = Commands(effects, self._user).check(self._check, copy, "proof_failed")
+        return {name: found[name] for name in values}
+
 
 def _below(path, root):
     return (path.rstrip(b"/") + b"/").startswith(root.rstrip(b"/") + b"/")
+
+
+def _filesystem(path):
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
 
 
 def _pattern_faults(pattern):

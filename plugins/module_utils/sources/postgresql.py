@@ -15,14 +15,24 @@ from ..engines.base import BackupError
 from ..state import remove_tree
 from . import postgresql_server
 from .base import Prepared, expectations, moment_of
-from .keys import members, text_faults
-from .postgresql_talk import Server, at, client, counts, name, talk, text
+from .keys import Fault, members, text_faults
+from .postgresql_basebackup import BasebackupSource
+from .postgresql_live import exists, make_missing_roles, rename, undo
+from .postgresql_talk import (
+    LOCK_WAIT,
+    LOGIN_KEYS,
+    at,
+    client,
+    counts,
+    login_faults,
+    name,
+    server_of,
+    talk,
+    text,
+)
 from .private import place
 
 INDEX, ROLES, TABLESPACES = "databases.json", "roles.sql", "tablespaces.sql"
-# Longer than any lock that a person takes by hand without noticing.
-LOCK_WAIT = "60s"
-_LIBPQ = (("PGHOST", "host"), ("PGPORT", "port"), ("PGUSER", "login"), ("PGPASSWORD", "password"))
 _DATABASES = """SELECT datname, pg_encoding_to_char(encoding), pg_database_size(oid) FROM pg_database
     WHERE datallowconn AND NOT datistemplate ORDER BY 1"""
 _NOW = """SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), pg_export_snapshot()"""
@@ -33,35 +43,50 @@ _NOT_INSTALLED = re.compile(r"extension control file|extension .* is not availab
 
 
 class PostgresqlSource:
-    """`database` (a name or a list, by default all). `canary`: a query for one value that a proof must find again."""
+    """`database` (a name or a list, by default all). `canary`: a query for one value that a proof must find again.
+    `uncounted`: patterns of tables (`schema.table`) that are too large to count. `method: basebackup` is another class.
+    """
 
     type = "postgresql"
-    KEYS = ("database", "canary", "globals", "host", "port", "login", "password", "user")
+    KEYS = ("method", "database", "canary", "globals", "uncounted", *LOGIN_KEYS, "wal_archive")
     SECRETS = ("password",)
     SPOOLS = True
 
+    def __new__(cls, spec):
+        return BasebackupSource(spec) if _is_physical(spec) else super().__new__(cls)
+
     def __init__(self, spec):
         self._spec = spec
+        self._uncounted = spec.get("uncounted") or ()
         named = spec.get("database")
         self._named = [named] if isinstance(named, str) else list(named or ())
         self._spool = None
 
     @classmethod
     def faults(cls, spec):
+        if spec.get("method", "dump") not in ("dump", "basebackup"):
+            return ["method must be dump or basebackup, not {0!r}".format(spec["method"])]
+        return login_faults(spec) + (BasebackupSource.faults(spec) if _is_physical(spec) else cls._faults(spec))
+
+    @classmethod
+    def _faults(cls, spec):
         listed = spec if isinstance(spec.get("database"), list) else dict(spec, database=[spec.get("database", "all")])
         names = members(listed, "database")
         found = ["database: {0!r} is no name".format(one) for one in names if not isinstance(one, str) or not one]
-        found += text_faults(spec, "canary", "host", "login", "password", "user")
+        patterns = members(spec, "uncounted")
+        found += ["uncounted: {0!r} is no pattern".format(one) for one in patterns if not isinstance(one, str)]
+        found += [str(one) for one in patterns if isinstance(one, Fault)]
+        found += text_faults(spec, "canary")
+        if "wal_archive" in spec:
+            found.append("wal_archive belongs to method basebackup: a dump cannot be rolled forward")
         if spec.get("canary") and (len(names) != 1 or not spec.get("database")):
             found.append("canary needs exactly one database, to know whom to ask")
         if not isinstance(spec.get("globals", True), bool):
             found.append("globals must be true or false, not {0!r}".format(spec["globals"]))
-        if not isinstance(spec.get("port", 5432), int):
-            found.append("port must be a number, not {0!r}".format(spec["port"]))
         return found
 
     def prepare(self, effects):
-        server = self._server()
+        server = server_of(self._spec)
         with talk(effects, server, self._named[0] if self._named else "postgres") as asked:
             there = {row[0]: (row[1], int(row[2])) for row in asked.ask(_DATABASES)}
             version = int(asked.ask("SHOW server_version_num")[0][0]) // 10000
@@ -83,13 +108,6 @@ class PostgresqlSource:
             json.dump({"version": version, "databases": index}, stream)
         return Prepared([os.fsencode(self._spool)], [], [], expectations(values, min(moments)))
 
-    def _server(self):
-        environment = {variable: str(self._spec[key]) for variable, key in _LIBPQ if self._spec.get(key)}
-        environment.update(PGAPPNAME="roundsman", PGCONNECT_TIMEOUT="30", PGOPTIONS="-c lock_timeout=" + LOCK_WAIT)
-        own_login = self._spec.get("host") or self._spec.get("password")
-        local = "postgres" if os.geteuid() == 0 and not own_login else None
-        return Server([], "", environment, self._spec.get("user", local))
-
     def _dump(self, effects, server, database):
         """Dump one database and count in the same state of it: (values, moment of that state or of its canary)."""
         with talk(effects, server, database) as asked:
@@ -98,7 +116,7 @@ class PostgresqlSource:
             options = ["--format=custom", "--compress=0", "--snapshot=" + snapshot, "--lock-wait-timeout=" + LOCK_WAIT]
             file = _file_of(database)
             self._write(effects, server, file, "Dumping " + database, "pg_dump", *options, database=database)
-            values = counts(asked, database)
+            values = counts(asked, database, self._uncounted)
             canary = self._canary(asked, values)
         # It reads all of it: a list of contents alone would not see that the end is missing.
         with open(os.path.join(self._spool, file), "rb") as stream:
@@ -124,7 +142,7 @@ class PostgresqlSource:
             remove_tree(self._spool)
 
     def prove(self, copy, _values, effects):
-        index = _index_of(copy)
+        index = postgresql_server.about(copy, INDEX)
         size = sum(os.path.getsize(os.path.join(copy, one["file"])) for one in index["databases"])
         needed = postgresql_server.ROOM_BYTES + 2 * size
         found = {}
@@ -141,27 +159,27 @@ class PostgresqlSource:
                 _load(effects, server, one["name"], copy, one["file"], argv)
                 _check_structure(effects, server, one["name"])
                 with talk(effects, server, one["name"], "proof_failed") as asked:
-                    found.update(counts(asked, one["name"]))
+                    found.update(counts(asked, one["name"], self._uncounted))
                     self._canary(asked, found)
         return found
 
     def put_back(self, copy, effects):
         """The live database steps aside under a dated name, and comes back when the restored one cannot be made."""
-        server = self._server()
-        done = _make_missing_roles(effects, server, copy)
-        for one in _index_of(copy)["databases"]:
+        server = server_of(self._spec)
+        done = make_missing_roles(effects, server, os.path.join(copy, ROLES))
+        for one in postgresql_server.about(copy, INDEX)["databases"]:
             at_time = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
             aside, failed = ("{0}_{1}_{2}".format(one["name"][:40], why, at_time) for why in ("before", "failed"))
             with talk(effects, server, "template1", "engine_failed") as asked:
-                existed = bool(asked.ask(_EXISTS.format(text(one["name"]))))
+                existed = exists(asked, one["name"])
                 if existed:
-                    _rename(asked, one["name"], aside)
+                    rename(asked, one["name"], aside)
             try:
                 options = ["--exit-on-error", "--create", "--dbname=template1"]
                 argv = client(server, "pg_restore", *options)
                 _load(effects, server, "template1", copy, one["file"], argv, "engine_failed")
             except BackupError as failure:
-                failure.message += " " + _undo(effects, server, one["name"], failed, aside if existed else None)
+                failure.message += " " + undo(effects, server, one["name"], failed, aside if existed else None)
                 failure.message += " Put back before: {0}.".format("; ".join(done) or "nothing")
                 raise
             kept = "; what was there is kept as database {0}: drop it when it is not needed".format(aside)
@@ -169,58 +187,12 @@ class PostgresqlSource:
         return done
 
 
-def _make_missing_roles(effects, server, copy):
-    """Roles that are there keep their passwords and rights of today."""
-    try:
-        with open(os.path.join(copy, ROLES), encoding="utf-8") as stream:
-            lines = stream.read().splitlines()
-    except FileNotFoundError:
-        return []
-    with talk(effects, server, "template1", "engine_failed") as asked:
-        there = {row[0] for row in asked.ask("SELECT quote_ident(rolname) FROM pg_roles")}
-        missing = [line[len("CREATE ROLE ") : -1] for line in lines if line.startswith("CREATE ROLE ")]
-        missing = [role for role in missing if role not in there]
-        for line in lines:
-            about = [role for role in missing if line.startswith(("CREATE ROLE " + role, "ALTER ROLE " + role + " "))]
-            if about or any(line.startswith("GRANT ") and " TO {0} ".format(role) in line for role in missing):
-                asked.ask(line.rstrip(";"))
-    return ["made role " + role for role in missing]
-
-
-def _rename(asked, old, new):
-    """Nobody may connect while it happens, and whoever is connected is sent away."""
-    asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS false".format(name(old)))
-    asked.ask(_DISCONNECT.format(text(old)))
-    asked.ask("ALTER DATABASE {0} RENAME TO {1}".format(name(old), name(new)))
-
-
-def _undo(effects, server, database, failed, aside):
-    """Let the old database come back; returns what state that left, in words. Nothing is ever dropped."""
-    try:
-        with talk(effects, server, "template1", "engine_failed") as asked:
-            half_made = asked.ask(_EXISTS.format(text(database)))
-            if half_made:
-                _rename(asked, database, failed)
-            words = "What was restored is database {0}. ".format(failed) if half_made else ""
-            if not aside:
-                return words + "There was no database of that name before, and there is none now."
-            asked.ask("ALTER DATABASE {0} RENAME TO {1}".format(name(aside), name(database)))
-            asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS true".format(name(database)))
-    except BackupError as failure:
-        return _ASIDE.format(aside, failure.message)
-    return words + "The database is again what it was before."
+def _is_physical(spec):
+    return spec.get("method") == "basebackup"
 
 
 def _file_of(database):
     return quote(database, safe="") + ".dump"
-
-
-def _index_of(copy):
-    try:
-        with open(os.path.join(copy, INDEX)) as stream:
-            return json.load(stream)
-    except (OSError, ValueError) as error:
-        raise BackupError("proof_failed", "the copy holds no readable {0}: {1}".format(INDEX, error)) from error
 
 
 def _conninfo(one):
@@ -253,7 +225,4 @@ def _check_structure(effects, server, database):
         effects.run(argv, "proof_failed", "amcheck of " + database, **at(server, database))
 
 
-_EXISTS = "SELECT 1 FROM pg_database WHERE datname = {0}"
-_DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {0}"
-_ASIDE = "The old data are safe in database {0}, but it could not be renamed back: {1}"
 _NOT_THERE = "The server has not {0}. Nothing was saved. Correct database, or give the login the right to connect."

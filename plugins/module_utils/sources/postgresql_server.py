@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import json
 import os
 import re
 
@@ -26,13 +27,25 @@ _SERVE = (
 )
 
 
-def programs(at_least):
-    """The directory of the newest server programs that read dumps of the major version `at_least`."""
+def about(copy, file):
+    """What a backup wrote beside its data about them."""
+    try:
+        with open(os.path.join(copy, file)) as stream:
+            return json.load(stream)
+    except (OSError, ValueError) as error:
+        raise BackupError("proof_failed", "the copy holds no readable {0}: {1}".format(file, error)) from error
+
+
+def programs(effects, at_least, exactly=False):
+    """The directory of the newest server programs that read dumps of the major version `at_least`; `exactly` those of
+    that version, which alone read its files.
+    """
     found = {}
-    for initdb in [*(one for home in _HOMES for one in glob.glob(home + "/initdb")), *_on_the_path()]:
-        version = re.search(r"(\d+)", initdb.replace("/usr/lib/postgresql", "").replace("/usr/pgsql-", ""))
-        found[int(version.group()) if version else at_least] = os.path.dirname(initdb)
-    fit = [version for version in found if version >= at_least]
+    for initdb in [*_on_the_path(), *(one for home in _HOMES for one in glob.glob(home + "/initdb"))]:
+        # A place says nothing: what is on the path may be a link to any version.
+        said = effects.run([initdb, "--version"], "engine_failed", "Asking for the version of PostgreSQL", cwd="/").out
+        found[int(re.search(r"\) (\d+)", said).group(1))] = os.path.dirname(os.path.realpath(initdb))
+    fit = [version for version in found if version == at_least or (version > at_least and not exactly)]
     if not fit:
         here = ", ".join(map(str, sorted(found))) or "none"
         raise BackupError("application_missing", _NO_SERVER.format(at_least, here))
@@ -49,17 +62,30 @@ def _on_the_path():
 @contextlib.contextmanager
 def running(effects, place, at_least):
     """An empty server in a private Place; yields how to reach it."""
-    directory = programs(at_least)
+    directory = programs(effects, at_least)
     data = place.inside + "/data"
-    server = Server(place.prefix, directory, {"PGHOST": place.inside, "PGUSER": _OWNER}, None)
+    server = reached(place, directory, _OWNER)
     options = ["--pgdata=" + data, "--username=" + _OWNER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
     effects.run(client(server, "initdb", *options), "engine_failed", "Preparing an empty PostgreSQL", cwd="/")
-    argv = client(server, "postgres", "-D", data, "-k", place.inside, *(word for one in _SERVE for word in ("-c", one)))
+    with serving(effects, place, server, (), _START_S):
+        yield server
+
+
+def reached(place, directory, owner):
+    """How to reach the server of a place, whose programs are in `directory`, as `owner` (a role)."""
+    return Server(place.prefix, directory, {"PGHOST": place.inside, "PGUSER": owner}, None)
+
+
+@contextlib.contextmanager
+def serving(effects, place, server, settings, patience_s):
+    """The server of the data that lie in the place, as long as the block lasts; more `settings` as `name=value`."""
+    words = [word for one in (*_SERVE, *settings) for word in ("-c", one)]
+    argv = client(server, "postgres", "-D", place.inside + "/data", "-k", place.inside, *words)
     log = os.path.join(place.directory, "server.log")
     with open(log, "wb") as stream, effects.start(argv, "Starting PostgreSQL", stream, stream, cwd="/") as process:
         state = os.path.join(place.directory, "data", "postmaster.pid")
-        wait_until(effects, process, lambda: _ready(state), _START_S, log)
-        yield server
+        wait_until(effects, process, lambda: _ready(state), patience_s, log)
+        yield
 
 
 def _ready(path):
@@ -72,6 +98,6 @@ def _ready(path):
 
 
 _NO_SERVER = (
-    "the dump is of PostgreSQL {0}; server programs on this host: {1}. Nothing was proven. Install postgresql-{0} or a "
-    "newer one here, or set roundsman_drill_host to a host that has it"
+    "the copy is of PostgreSQL {0}; server programs on this host: {1}. Nothing was done with it. Install "
+    "postgresql-{0} here (for a dump a newer one will do), or set roundsman_drill_host to a host that has it"
 )

@@ -54,15 +54,20 @@ def place(effects, copy, user, needed_bytes):
 
 
 def _apart(effects, directory, user):
+    make_private(directory, user)
+    prefix = at_mnt(directory, user, "--net")
+    effects.run([*prefix, "true"], "unprivileged", "Separating the proof from the network and from what is live")
+    return Place(directory, "/mnt", prefix)
+
+
+def at_mnt(directory, user, *namespaces):
+    """The words before those of a program that sees the directory at /mnt and runs as `user`, which takes root."""
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
         raise BackupError("application_missing", _NO_USER.format(user)) from None
-    make_private(directory, user)
     ids = [str(entry.pw_uid), str(entry.pw_gid)]
-    prefix = ["unshare", "--mount", "--net", "--", "sh", "-euc", _INSIDE, "sh", directory, *ids]
-    effects.run([*prefix, "true"], "unprivileged", "Separating the proof from the network and from what is live")
-    return Place(directory, "/mnt", prefix)
+    return ["unshare", "--mount", *namespaces, "--", "sh", "-euc", _INSIDE, "sh", directory, *ids]
 
 
 def wait_until(effects, process, answers, patience_s, log):

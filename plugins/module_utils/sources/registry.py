@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import re
 
-from .. import schedule
+from . import plan
+from .custom import CustomSource
 from .files import FilesSource
 from .mariadb import MariadbSource
 from .postgresql import PostgresqlSource
 from .redis import RedisSource
 from .sqlite import SqliteSource
 
-KINDS = {kind.type: kind for kind in (FilesSource, MariadbSource, PostgresqlSource, RedisSource, SqliteSource)}
+_ALL = (CustomSource, FilesSource, MariadbSource, PostgresqlSource, RedisSource, SqliteSource)
+KINDS = {kind.type: kind for kind in _ALL}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
-PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description"))
+PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description", "tags"))
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -52,7 +54,7 @@ def _spec_faults(spec):
         for key in spec
         if key not in allowed
     ]
-    return found + schedule.faults(spec) + kind.faults(spec)
+    return found + plan.faults(spec) + kind.faults(spec)
 
 
 def source_of(spec):
@@ -68,7 +70,8 @@ def without_secrets(spec):
 def secrets_of(spec):
     """The secret values of a definition, sound or not."""
     kind = KINDS.get(str(spec.get("type", "files")))
-    return [str(spec[key]) for key in (kind.SECRETS if kind else ()) if spec.get(key)]
+    values = [spec[key] for key in (kind.SECRETS if kind else ()) if spec.get(key)]
+    return [str(one) for value in values for one in (value.values() if isinstance(value, dict) else [value])]
 
 
 def _hide_only_secrets(module, specs):

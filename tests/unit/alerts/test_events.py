@@ -151,7 +151,10 @@ def test_the_kind_of_a_check_is_in_its_name(check: str, kind: CheckKind) -> None
 
 
 def test_the_reserved_names_are_fixed() -> None:
-    assert sorted(RESERVED_NAMES) == ["backup", "health", "prune", "reachable", "run", "verify"]
+    assert sorted(RESERVED_NAMES) == [
+        "backup", "drill", "fresh-backup", "fresh-check", "fresh-drill", "fresh-retention", "health", "prune",
+        "reachable", "run", "verify",
+    ]  # fmt: skip
 
 
 def test_a_fingerprint_is_stable_and_its_own() -> None:

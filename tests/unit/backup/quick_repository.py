@@ -56,16 +56,28 @@ def _open(repository: Path, password: str) -> tuple[Path, dict[str, Any], bytes]
     return path, key, _crypt(keys[0], nonce, ciphertext)
 
 
+def _add(repository: Path, password: str, folder: str, records: Iterable[dict[str, Any]]) -> list[Path]:
+    """Write records into a folder of the repository, sealed as restic does it."""
+    master = json.loads(_open(repository, password)[2])
+    encrypt, k, r = (base64.b64decode(one) for one in (master["encrypt"], master["mac"]["k"], master["mac"]["r"]))
+    paths = []
+    for record in records:
+        sealed = _seal((encrypt, k, r), json.dumps(record).encode())
+        paths.append(repository / folder / hashlib.sha256(sealed).hexdigest())
+        paths[-1].write_bytes(sealed)
+    return paths
+
+
 def add_snapshots(repository: Path, password: str, snapshots: Iterable[dict[str, Any]]) -> list[str]:
     """Write snapshots that refer to no data, each a dict as restic has it; their ids. Enough for `forget --dry-run`."""
-    master = json.loads(_open(repository, password)[2])
-    keys = tuple(base64.b64decode(part) for part in (master["encrypt"], master["mac"]["k"], master["mac"]["r"]))
-    ids = []
-    for snapshot in snapshots:
-        sealed = _seal(keys, json.dumps({"tree": "0" * 64, "paths": ["/data"], **snapshot}).encode())
-        ids.append(hashlib.sha256(sealed).hexdigest())
-        (repository / "snapshots" / ids[-1]).write_bytes(sealed)
-    return ids
+    without_data = ({"tree": "0" * 64, "paths": ["/data"], **snapshot} for snapshot in snapshots)
+    return [path.name for path in _add(repository, password, "snapshots", without_data)]
+
+
+def lock(repository: Path, password: str, record: dict[str, Any]) -> Path:
+    """Leave a lock file as restic would, of whatever host, process and time."""
+    (path,) = _add(repository, password, "locks", [record])
+    return path
 
 
 def weaken(repository: Path, password: str) -> None:

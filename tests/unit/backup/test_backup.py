@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils.sources.registry import KINDS
 
 from .cast import PASSWORD, Anna
 
@@ -86,7 +87,7 @@ def test_faulty_definitions_are_refused_all_at_once(anna: Anna) -> None:
     faults = anna.call("backup_info", sources=twice)["faults"]
     assert faults == [
         "source x: id is used twice",
-        "source z: type must be one of files, not 'postgres'",
+        f"source z: type must be one of {', '.join(sorted(KINDS))}, not 'postgres'",
         "source w: paths must name at least one path",
     ]
     excluded = anna.call("backup_info", sources=[{"id": "x", "paths": ["/var/log"], "include_logs": False}])

@@ -47,6 +47,15 @@ def test_a_directory_that_is_not_saved(spec: dict[str, Any], reason: str) -> Non
     assert verdict(DIRECTORY, spec) == ("gap", [], reason)
 
 
+def test_a_source_of_one_filesystem_leaves_out_the_others() -> None:
+    proc = finding("directory", "/proc", "a mounted filesystem", "/proc")
+    etc = finding("directory", "/etc", "the system's", "/etc")
+    assert verdict(proc, files("/"))[0] == "covered"
+    one = files("/", one_file_system=True)
+    assert verdict(proc, one)[2] == "source data stays on one filesystem, and this is another"
+    assert verdict(etc, one)[0] == "covered"
+
+
 def test_logs_are_left_out_when_the_source_says_so() -> None:
     logs = finding("directory", "/opt/logs", "a directory", "/opt/logs")
     assert verdict(logs, files("/opt"))[0] == "covered"

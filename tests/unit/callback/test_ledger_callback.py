@@ -95,9 +95,41 @@ def test_a_rescue_that_fails_is(tmp_path: Path) -> None:
     assert failed(records) == ["give up"]
 
 
+@pytest.mark.parametrize("loop", [{}, {"loop": ["etc"]}])
+def test_a_host_is_not_called_unreachable_for_another_to_which_its_task_is_delegated(
+    tmp_path: Path, loop: dict[str, Any]
+) -> None:
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    add = {"ansible.builtin.add_host": {"name": "vault", **away}, "changed_when": False}
+    records, said = play(tmp_path, add, {**HEALTH, "delegate_to": "{{ 'vault' }}", **loop})
+    assert [(record["kind"], record.get("ok")) for record in records[1:-1]] == [("health", False)], said
+    assert records[1]["host"] == "here"
+
+
 def test_without_a_ledger_nothing_runs(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the directory should be")
     touched = {"name": "touch", "ansible.builtin.file": {"path": str(tmp_path / "touched"), "state": "touch"}}
     _, said = play(tmp_path, touched)
     assert "nothing was run" in said
     assert not (tmp_path / "touched").exists()
+
+
+DRILL = {
+    "name": "drill",
+    "roundsman.fleet.backup_verify": {
+        "host": "here", "repository": "/nowhere", "password": "a-secret-9f3c", "sources": ["shop"], "level": "proven",
+    },
+    "delegate_to": "spare1.invalid",
+}  # fmt: skip
+
+
+def test_a_drill_host_that_is_away_is_nothing_against_the_host_itself(tmp_path: Path) -> None:
+    records, said = play(tmp_path, DRILL)
+    _started, verify, _finished = records
+    assert (verify["kind"], verify["host"], verify["ok"]) == ("verify", "here", False), said
+    (one,) = verify["data"]["verifications"]
+    assert (one["source"], one["outcome"], one["level"], one["wanted"]) == ("shop", "unknown", None, "proven")
+    assert (one["where"], one["reason"]) == ("spare1.invalid", "drill_host_unreachable")
+    assert "nothing was verified" in one["message"]
+    assert "roundsman doctor --limit spare1.invalid" in one["message"]
+    assert "a-secret-9f3c" not in json.dumps(records)

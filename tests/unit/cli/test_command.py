@@ -191,3 +191,22 @@ def test_a_sweep_recommends_but_in_check_mode(desk: Desk) -> None:
     assert (busy["rule"], busy["hosts"], "ps -eo" in busy["command"]) == ("processors_are_busy", ["here"], True)
     assert f"   {busy['command']}" in desk.run("health").stdout
     assert json.loads(desk.run("health", "--check", "--json").stdout)["recommendations"] == []
+
+
+@needs_restic
+def test_only_what_is_due_is_done(desk: Desk) -> None:
+    (shop,) = desk.variables["roundsman_backups"]
+    shop.update(every="1h", verify_every="1d", tags=["nightly"])
+    desk.write_inventory()
+    assert desk.run("backup", "run", "--due").returncode == 0
+    assert "shop: not due until" in " ".join(desk.run("backup", "run", "--due", "--verbose").stdout.split())
+    (snapshot,) = json.loads(desk.run("backup", "list", "--json").stdout)
+    assert (snapshot["tags"], snapshot["level"]) == (["nightly"], None)
+
+    looked = [json.loads(desk.run("backup", "verify", "--due", "--json").stdout)["hosts"][0] for _ in range(2)]
+    assert [len(host["verifications"]) for host in looked] == [1, 0]
+    (drilled,) = json.loads(desk.run("backup", "drill", "--source", "shop", "--json").stdout)["hosts"]
+    assert [one["outcome"] for one in drilled["verifications"]] == ["ok"]
+    shown = json.loads(desk.run("backup", "show", snapshot["id"][:8], "--json").stdout)
+    assert [(one["wanted"], one["where"]) for one in shown["evidence"]] == [("restored", "here"), ("proven", "here")]
+    assert "recovery point" in desk.run("backup", "show", snapshot["id"][:8]).stdout

@@ -167,9 +167,10 @@ def test_a_record_of_another_shape_does_not_stop_the_thinning(rounds: Rounds) ->
 def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
     rounds = Rounds(tmp_path)
     with rounds.store.write() as tx:
-        for table in ("checks", "samples", "hourly", "daily", "series", "holds", "evidence"):
+        for table in ("checks", "samples", "hourly", "daily", "series", "holds", "evidence", "objectives"):
             tx.exec_driver_sql(f"DROP TABLE {table}")
         tx.exec_driver_sql("ALTER TABLE runs DROP COLUMN thinned")
+        tx.exec_driver_sql("ALTER TABLE snapshots DROP COLUMN tags")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     rounds.store = Store(str(rounds.store.url))
     rounds.make(check("disk", "OK"))

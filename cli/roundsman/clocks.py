@@ -1,0 +1,46 @@
+"""Judges the clocks of all sources: what is too old alerts, and is resolved when it is fresh again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from .alerting import Routing, measure, states_of
+from .alerts.model import CheckResult, Status
+from .alerts.names import FRESHNESS, check_kind
+from .backups.freshness import clocks
+from .backups.objectives import Known
+from .store import Transaction, alerts, objectives, outbox, runs
+
+
+def judge(tx: Transaction, now: datetime, routing: Routing) -> None:
+    found: dict[str, list[CheckResult]] = defaultdict(list)
+    for one in objectives.known(tx, now):
+        found[one.host] += _results(one, now)
+    judged = {(result.host, result.check) for results in found.values() for result in results}
+    for state in alerts.listed(tx):
+        host, check = state["host"], state["check"]
+        if check_kind(check) in FRESHNESS and (host, check) not in judged:
+            said = "no longer promised by the inventory"
+            found[host].append(CheckResult(host, check, Status.OK, said, {}, state["run"], now))
+    for host, results in found.items():
+        decisions = measure(tx, states_of(tx, host), results, now, routing)
+        told = {effect.alert.run for decision in decisions for effect in decision.effects}
+        for run in told:
+            # Its run is long over, and nothing else of it is to be waited for.
+            if (row := runs.get(tx, run)) and row["closed"]:
+                outbox.release(tx, run, now)
+
+
+def _results(one: Known, now: datetime) -> list[CheckResult]:
+    return [
+        CheckResult(
+            one.host, f"fresh-{clock.name}:{one.source}", clock.status, clock.message,
+            {
+                "source": one.source, "limit_s": clock.limit.total_seconds(),
+                "age_s": None if clock.age is None else clock.age.total_seconds(),
+            },
+            one.run, now,
+        )
+        for clock in clocks(one, now)
+    ]  # fmt: skip
