@@ -90,7 +90,7 @@ coverage:
     findings:
       - {kind: postgresql, name: shop, status: gap, sources: [], reason: no source saves it, size_bytes: 8012345}
     sources:
-      - {id: etc, type: files, every: 24h}
+      - {id: etc, type: files, plan: {every_s: 86400}}
     duration_s: 0.4
     reason: null
 """
@@ -105,9 +105,8 @@ from ..module_utils.coverage import judge
 from ..module_utils.redaction import without_credentials
 from ..module_utils.repository import local_path
 from ..module_utils.sources import registry
+from ..module_utils.sources.plan import plan_of
 from ..module_utils.state import default_directory
-
-PLAN = ("id", "type", "every", "verify_every", "prove", "description")
 
 
 def found_on_host(params):
@@ -153,8 +152,7 @@ def main():
     record = {
         "findings": sorted(findings, key=lambda one: (one["kind"], one["name"])),
         "sources": [
-            dict({key: spec[key] for key in PLAN if key in spec}, type=spec.get("type", "files"))
-            for spec in params["sources"]
+            {"id": spec["id"], "type": spec.get("type", "files"), "plan": plan_of(spec)} for spec in params["sources"]
         ],
         "kinds": sorted(registry.KINDS),
         "repository": without_credentials(params["repository"]) if params["repository"] else None,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from roundsman.times import moment, seconds, span
+from roundsman.times import moment, span
 
 Row = Mapping[str, Any]
 Look = tuple[str, Row]  # when, what the coverage record holds
 
-PATIENCE = timedelta(days=30)  # with evidence, where a source does not say `verify_every`
+PATIENCE = timedelta(days=30)  # with evidence, where a source says neither `prove` nor `verify_every`
 SEEN_RESTORED = ("restored", "proven")
 DATABASES = ("postgresql", "mariadb", "redis", "sqlite")
 SAVEABLE = (*DATABASES, "directory")
@@ -80,7 +80,7 @@ def _of_source(host: str, source: Row, snapshots: Sequence[Row], now: datetime) 
         yield Gap(host, "gap", "source", source["id"], None, "it is declared, and has no good snapshot", remedy)
         return
     seen = [moment(row["verified_at"]) for row in good if row["level"] in SEEN_RESTORED]
-    patience = interval(source, "verify_every") or PATIENCE
+    patience = patience_of(source)
     if not seen or now - max(seen) > patience:
         remedy = f"roundsman backup verify --limit {host}"
         last = f"last seen restored {span((now - max(seen)).total_seconds())} ago" if seen else "never seen restored"
@@ -101,11 +101,14 @@ def is_good(snapshot: Row) -> bool:
 
 
 def interval(source: Row, key: str) -> timedelta | None:
-    """How often, as a source's plan says it; None when it does not, or in words that nobody understands."""
-    try:
-        return timedelta(seconds=seconds(str(source.get(key) or "")))
-    except ValueError:
-        return None
+    """How often, as a source's plan says it; None when it does not."""
+    promised_s = source.get("plan", {}).get(key)
+    return timedelta(seconds=promised_s) if promised_s else None
+
+
+def patience_of(source: Row) -> timedelta:
+    """How old the newest restore or drill may be."""
+    return interval(source, "prove_s") or interval(source, "verify_every_s") or PATIENCE
 
 
 def _line(finding: Row, coverage: Row) -> str | None:

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from roundsman.backups.coverage import PATIENCE, SEEN_RESTORED, Gap, Look, by_host, gaps, interval, is_good
+from roundsman.backups.coverage import SEEN_RESTORED, Gap, Look, by_host, gaps, interval, is_good, patience_of
+from roundsman.backups.freshness import LATE
 from roundsman.times import moment, stamp
 
 Row = Mapping[str, Any]
-# A source that is saved every hour is not late in the minutes that the backup itself takes.
-GRACE = 1.1
 CLOCKS_AGREE = timedelta(minutes=5)
 SHOWN_FAILURES = 5
 STATUSES = ("lost", "failing", "late", "unproven", "good")  # the worst first
@@ -150,7 +149,7 @@ def _source(
     good = [row for row in mine if is_good(row) and moment(row["time"]) <= now + CLOCKS_AGREE]
     newest = good[0] if good else None
     backup: Row = (newest or {}).get("backup") or {}
-    every = interval(plan, "every")
+    every = interval(plan, "every_s")
     well = [one for _entry, one in said.verifications if one["outcome"] == "ok"]
     drills = [one["drill_s"] for one in well if one.get("drill_s") is not None]
     clocks = Clocks(
@@ -196,11 +195,10 @@ def _status(
     last = said.backups[-1][0] if said.backups else None
     if mine[0]["id"] != newest["id"] or (last and not last["ok"] and last["time"] > newest["time"]):
         return "failing"
-    every = interval(plan, "every")
-    if every and now - moment(newest["time"]) > every * GRACE:
+    every = interval(plan, "every_s")
+    if every and now - moment(newest["time"]) > every * LATE:
         return "late"
-    patience = interval(plan, "verify_every") or PATIENCE
-    if clocks.drill is None or now - moment(clocks.drill) > patience:
+    if clocks.drill is None or now - moment(clocks.drill) > patience_of(plan):
         return "unproven"
     return "good"
 

@@ -23,10 +23,10 @@ def full_report() -> BackupReport:
             "mariadb", "/var/lib/mysql", status="unknown", problem=off, reason=off, remedy="Start it and look again."
         ),
     ]
-    of_db1 = [{"id": "shop", "type": "postgresql", "every": "6h"}, {"id": "etc", "type": "files"}]
+    of_db1 = [{"id": "shop", "type": "postgresql", "plan": {"every_s": 21600}}, {"id": "etc", "type": "files"}]
     looks = {
         "db1": looked(*findings, sources=of_db1),
-        "web1": looked(sources=[{"id": "www", "type": "files", "every": "1h"}]),
+        "web1": looked(sources=[{"id": "www", "type": "files", "plan": {"every_s": 3600}}]),
     }
     rows = [
         snapshot(level="proven"),

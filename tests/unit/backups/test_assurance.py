@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A round of backups, and after it two looks at web1: the second found that a gap was closed."""
-    sources = [{"id": "etc", "type": "files", "every": "6h"}]
+    sources = [{"id": "etc", "type": "files", "plan": {"every_s": 21600}}]
     later = Run("20261123T030000Z-00cafe", start="2026-11-23T03:00")
     for finding in (found(), found(name="/srv/new")):
         _at, coverage = looked(finding, sources=sources)

@@ -55,9 +55,9 @@ def test_a_source_without_good_evidence_is_a_gap(more: dict[str, Any], kind: str
 
 
 def test_the_plan_says_how_old_evidence_may_be() -> None:
-    source = {"id": "shop", "type": "files", "verify_every": "12h"}
+    source = {"id": "shop", "type": "files", "plan": {"verify_every_s": 43200}}
     assert [gap.reason for gap in of(sources=[source])] == ["it was last seen restored 1 d ago (at most 12 h)"]
-    assert of(sources=[{**source, "verify_every": "weekly"}]) == []
+    assert of(sources=[{**source, "plan": {"verify_every_s": 43200, "prove_s": 604800}}]) == []
 
 
 def test_worst_first() -> None:

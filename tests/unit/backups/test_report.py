@@ -10,7 +10,7 @@ from roundsman.backups.report import BackupReport, SourceReport, report
 
 from .facts import NOW, ago, looked, snapshot
 
-SOURCE = {"id": "shop", "type": "files", "every": "6h", "verify_every": "7d"}
+SOURCE = {"id": "shop", "type": "files", "plan": {"every_s": 21600, "verify_every_s": 604800}}
 
 
 def entry(kind: str = "backup", ok: bool = True, **more: Any) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def test_a_source_that_is_well() -> None:
         ([snapshot(), snapshot(id="b", time=ago(hours=1), failed_level="read", level=None)], [], "failing"),
         ([snapshot()], [entry(ok=False, time=ago(hours=1))], "failing"),
         ([snapshot()], [entry(ok=False, time=ago(hours=1)), entry(time=ago(minutes=5))], "good"),
-        ([snapshot(time=ago(hours=7))], [], "late"),
-        ([snapshot(time=ago(hours=6, minutes=20))], [], "good"),
+        ([snapshot(time=ago(hours=8))], [], "late"),
+        ([snapshot(time=ago(hours=7))], [], "good"),
         ([snapshot(level="read")], [], "unproven"),
         ([snapshot(verified_at=ago(days=8))], [], "unproven"),
         ([snapshot(time="2099-01-01T00:00:00.000Z")], [], "lost"),
