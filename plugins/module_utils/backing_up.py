@@ -10,9 +10,10 @@ import os
 import time
 
 from . import clock, manifest, tree
-from .engines.base import COMPLETE, INCOMPLETE, TAG, BackupError, complete_ids, of_source, tag_value
+from .engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
+from .runbook import runbook
 from .session import seconds
 from .sources import registry
 from .sources.plan import own_tags, plan_of
@@ -133,7 +134,17 @@ def _save_calmly(session, engine, spec, prepared, record):
     return message
 
 
-def _save(session, engine, spec, prepared, record):
+def save_aside(session, engine, spec, record):
+    """A snapshot of what is there now, before it is overwritten. It counts as no backup: only its id leads to it."""
+    source = registry.source_of(spec)
+    try:
+        message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
+        return message
+    finally:
+        source.cleanup()
+
+
+def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     before = of_source(engine.snapshots(), session.host, spec["id"])
     record["snapshots"] = listed(before)
     _judge_clock(session, before, record)
@@ -144,13 +155,13 @@ def _save(session, engine, spec, prepared, record):
     taken_at_ns = time.time_ns()
     written = _write_manifest(session, spec, prepared, path, taken_at_ns)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
-    tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else COMPLETE]
+    tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else mark]
     tags += spec.get("tags", [])
-    file = os.fsencode(path)
-    # The manifest lies in the excluded state directory; the last word takes it back in, whatever came before.
-    excludes = [*prepared.excludes, b"!" + literal(file)]
+    own = [os.fsencode(path), os.fsencode(_write_runbook(session, spec))]
+    # They lie in the excluded state directory; the last word takes them back in, whatever came before.
+    excludes = [*prepared.excludes, *(b"!" + literal(file) for file in own)]
     saved = engine.save(
-        [*prepared.paths, file], excludes, session.host, tags, record["parent"], prepared.one_file_system
+        [*prepared.paths, *own], excludes, session.host, tags, record["parent"], prepared.one_file_system
     )
     if written.sockets:
         record["warnings"].append("sockets are made by programs and not saved: " + some(written.sockets))
@@ -175,7 +186,7 @@ def _save(session, engine, spec, prepared, record):
 
 
 def _judge_clock(session, before, record):
-    controller_s = session.module.params["controller_time_s"]
+    controller_s = session.module.params.get("controller_time_s")
     if controller_s is not None:
         # What the clock said when the module began, whatever took its time since.
         began_s = time.time() - session.elapsed()
@@ -199,6 +210,19 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
 
 def _walk(prepared):
     return tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes), prepared.one_file_system)
+
+
+def _write_runbook(session, spec):
+    """So that whoever has nothing but the repository and its password knows what to do; its path."""
+    access = {
+        "repository": session.repository,
+        "password": "what this was read with",
+        "environment": sorted(session.module.params["environment"]),
+    }
+    source = {"source": spec["id"], "type": spec.get("type", "files")}
+    path = session.state.runbook(spec["id"])
+    replace_file(path, runbook(session.host, access, [source]))
+    return path
 
 
 def _look_again(session, path, taken_at_ns, written, saved, record):

@@ -29,7 +29,7 @@ _META = (("mode", "mode"), ("mtime_ns", "mtime"))
 _OWNER = (("uid", "owner"), ("gid", "group"))
 
 
-def _pairs(expected, restored):
+def pairs(expected, restored):
     """Merge two sequences in walk order into (entry or None, Found or None)."""
     entry, found = next(expected, None), next(restored, None)
     while entry is not None or found is not None:
@@ -123,7 +123,7 @@ def compare(expected, restored, base, taken_at_ns, changed, with_owner, tick):
     """
     total = size = count = moved = extra = 0
     mismatches = []
-    for entry, found in _pairs(expected, restored):
+    for entry, found in pairs(expected, restored):
         tick()
         if entry is None:
             extra += 1

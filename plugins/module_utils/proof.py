@@ -22,10 +22,10 @@ def prove(session, record, header, copy, self_test):
     """
     if header.get("expectations") is None:
         return
-    _require_declared(header["definition"], session.module.params["checks"])
     source = registry.source_of(header["definition"])
     expected = header["expectations"]["values"]
     record.update(failed_level="proven", canary_at=header["expectations"]["canary_at"])
+    _require_declared(header["definition"], session.module.params["checks"])
     effects = session.effects()
     if source.SPOOLS:
         copy += header["paths"][0]

@@ -1,126 +1,192 @@
 # Copyright: Roundsman contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Restores a snapshot, or a part of it, into a directory and compares the result with the manifest."""
+"""Restores a snapshot, or a part of it, into a directory or in place, and compares the result with the manifest."""
 
 from __future__ import annotations
 
 import os
 
-from . import manifest, tree
+from . import in_place, manifest, tree
 from .engines.base import BackupError, complete_ids, of_source
 from .repository import recognise
+from .state import require_room
 from .tree import normal, outermost
-from .verification import compare_copy, fetch_manifest
+from .verification import compare_copy, fetch_manifest, is_below
 
 
-def blank(source, target):
-    """The record of docs/records.md before anything is known."""
+def blank(source, target, where):
+    """The record of docs/records.md before anything is known. `target` is None for a restore in place."""
     return {
         "source": source,
         "snapshot": None,
         "time": None,
         "target": target,
+        "where": where,
+        "paths": [],
+        "expected_entries": 0,
+        "expected_bytes": 0,
         "entries": 0,
         "bytes": 0,
         "mismatches": [],
         "mismatch_count": 0,
+        "changes": [],
+        "change_count": None,
+        "extra": [],
+        "extra_count": 0,
+        "deleted": 0,
+        "stop": [],
+        "safety": None,
+        "done": [],
         "duration_s": 0,
         "reason": None,
     }
 
 
-def restore(session, record, wanted_id, paths, overwrite, check_mode, scratch_dir):
-    """Restore into `record["target"]` unless it already equals the manifest: (changed, message)."""
-    parts = outermost(normal(path) for path in paths)
+def restore(session, record, wish, check_mode):
+    """Restore as `wish` (the module's arguments) says, unless that is there already: (changed, message)."""
+    parts = outermost(normal(path) for path in wish["paths"])
+    record["paths"] = [tree.text(part) for part in parts]
     with session.working() as engine:
         recognise(engine, session.memory, session.url)
-        snapshot = _find(of_source(engine.snapshots(), session.host, record["source"]), wanted_id, record["source"])
+        mine = of_source(engine.snapshots(), session.host, record["source"])
+        snapshot = _find(mine, wish["snapshot"], wish["at"], record["source"])
         record.update(snapshot=snapshot.id, time=snapshot.time)
-        with session.scratch(scratch_dir) as scratch:
+        with session.scratch(wish["scratch_dir"]) as scratch:
             path = fetch_manifest(engine, snapshot, scratch)
-            _require(path, parts)
-
-            def compared(strict):
-                return _compare(session, record, snapshot, path, parts, strict)
-
-            if _already_there(record["target"], compared, overwrite):
-                return False, _ALREADY.format(record, session.host)
-            if check_mode:
-                return True, _WOULD.format(record, session.host)
-            _restore(engine, record, path, parts, compared)
-    return True, _RESTORED.format(record, session.host)
+            _measure(path, parts, record)
+            job = _Job(session, engine, record, wish, snapshot, path, parts)
+            return job.in_place(scratch, check_mode) if wish["in_place"] else job.into_directory(check_mode)
 
 
-def _restore(engine, record, path, parts, compared):
-    header, _footer = manifest.header_and_footer(path)
-    os.makedirs(record["target"], 0o700, exist_ok=True)
-    try:
-        engine.restore(record["snapshot"], record["target"], parts or [tree.raw(p) for p in header["paths"]])
-    except BackupError as failure:
-        if failure.reason in ("repository_damaged", "engine_failed") and compared(strict=False):
-            raise BackupError("repository_damaged", _DIFFERS.format(record) + " " + failure.message) from failure
-        raise
-    if compared(strict=False):
-        raise BackupError("repository_damaged", _DIFFERS.format(record))
+class _Job:
+    """One restore of one snapshot whose manifest lies at `path`."""
 
+    def __init__(self, session, engine, record, wish, snapshot, path, parts):
+        self._session, self._engine, self._record, self._wish = session, engine, record, wish
+        self._snapshot, self._path, self._parts = snapshot, path, parts
+        self._header, _footer = manifest.header_and_footer(path)
+        self._roots = parts or [tree.raw(p) for p in self._header["paths"]]
 
-def _already_there(target, compared, overwrite):
-    """Does the target equal the snapshot? Raises when it holds something else that may not be overwritten."""
-    try:
-        filled = bool(os.listdir(target))
-    except FileNotFoundError:
+    def into_directory(self, check_mode):
+        target = self._record["target"]
+        if self._already_there(target):
+            return False, self._say(_ALREADY)
+        if check_mode:
+            return True, self._say(_WOULD)
+        os.makedirs(target, 0o700, exist_ok=True)
+        self._extract(target, _DIFFERS)
+        return True, self._say(_RESTORED)
+
+    def in_place(self, scratch, check_mode):
+        record, header, live = self._record, self._header, None
+        record["stop"] = self._wish["definition"].get("stop") or header["definition"].get("stop") or []
+        if in_place.loads(header):
+            if self._parts:
+                raise BackupError("engine_failed", _WHOLE.format(header["type"]))
+        else:
+            expected = (e for e in manifest.entries(self._path) if not self._parts or is_below(e, self._parts))
+            live = in_place.look(self._session, header, expected, self._roots, record)
+            if not live.differing and not (self._wish["delete"] and live.extra):
+                record.update(entries=record["expected_entries"], bytes=record["expected_bytes"])
+                return False, self._say(_SAME)
+        if check_mode:
+            return True, self._say(_WOULD)
+        require_room(scratch, record["expected_bytes"] + record["expected_entries"] * 4096, _NO_ROOM)
+        copy = os.path.join(scratch, "copy")
+        os.mkdir(copy, 0o700)
+        self._extract(copy, _DAMAGED)
+        in_place.put_in_place(self._session, self._engine, header, live, copy, self._wish, record)
+        if live and self._compared("/", strict=False):
+            raise BackupError("restore_differs", self._say(_MOVED) + in_place.so_far(self._session, record))
+        message = self._say(_RESTORED) + ": " + "; ".join(record["done"])
+        if record["safety"]:
+            message += ". What was there before comes back with: " + in_place.undo(self._session, record)
+        return True, message
+
+    def _extract(self, directory, text):
+        try:
+            self._engine.restore(self._snapshot.id, directory, self._roots)
+        except BackupError as failure:
+            if failure.reason in ("repository_damaged", "engine_failed") and self._compared(directory, strict=False):
+                raise BackupError("repository_damaged", self._say(text) + " " + failure.message) from failure
+            raise
+        if self._compared(directory, strict=False):
+            raise BackupError("repository_damaged", self._say(text))
+
+    def _already_there(self, target):
+        """Does the target equal the snapshot? Raises when it holds something else that may not be overwritten."""
+        try:
+            filled = bool(os.listdir(target))
+        except FileNotFoundError:
+            return False
+        if not filled:
+            return False
+        if self._compared(target, strict=True) == 0:
+            return True
+        if not self._wish["overwrite"]:
+            raise BackupError("engine_failed", _NOT_EMPTY.format(target))
         return False
-    if not filled:
-        return False
-    if compared(strict=True) == 0:
-        return True
-    if not overwrite:
-        raise BackupError("engine_failed", _NOT_EMPTY.format(target))
-    return False
+
+    def _compared(self, directory, strict):
+        record = self._record
+        base = "" if directory == "/" else directory
+        found = compare_copy(self._session, self._snapshot, self._path, base, self._parts, strict)
+        record.update(entries=found.entries, bytes=found.bytes)
+        record.update(mismatches=found.mismatches, mismatch_count=found.mismatch_count)
+        return found.mismatch_count
+
+    def _say(self, text):
+        where = "in place on {0[where]}" if self._record["target"] is None else "to {0[target]} on {0[where]}"
+        return text.format(self._record, self._session.host, where.format(self._record))
 
 
-def _find(snapshots, wanted_id, source):
+def _find(snapshots, wanted_id, at, source):
     good = complete_ids(snapshots)
-    if wanted_id == "latest":
-        found = [s for s in snapshots if s.id in good][-1:]
-    else:
+    if wanted_id != "latest":
         # By its id even an incomplete one may be had: in need, most is better than nothing.
         found = [s for s in snapshots if s.id.startswith(wanted_id)]
-    if len(found) != 1:
-        text = "{0} snapshot of {1} answers to '{2}'. Nothing was restored. List them with the module backup_info."
-        raise BackupError("no_snapshot", text.format("No" if not found else "More than one", source, wanted_id))
-    return found[0]
+    else:
+        found = [s for s in snapshots if s.id in good and not (at and s.time > at)][-1:]
+    if len(found) == 1:
+        return found[0]
+    wanted = "made at {0} or before".format(at) if at and wanted_id == "latest" else "that answers to " + wanted_id
+    text = "{0} snapshot of {1} {2}. Nothing was restored. See them with: roundsman backup list --all."
+    raise BackupError("no_snapshot", text.format("More than one" if found else "There is no", source, wanted))
 
 
-def _require(path, parts):
-    """Each wanted path must be in the manifest, or nothing would be restored in silence."""
-    if not parts:
-        return
+def _measure(path, parts, record):
+    """What the manifest promises. Each wanted path must be in it, or nothing would be restored in silence."""
     lacking = {tree.text(part) for part in parts}
     for entry in manifest.entries(path):
         lacking.discard(entry["path"])
+        if not parts or is_below(entry, parts):
+            record["expected_entries"] += 1
+            record["expected_bytes"] += entry.get("size", 0)
     if lacking:
         text = "Not in this snapshot: {0}. Nothing was restored."
         raise BackupError("no_snapshot", text.format(", ".join(sorted(lacking))))
 
 
-def _compare(session, record, snapshot, path, parts, strict):
-    found = compare_copy(session, snapshot, path, record["target"], parts, strict)
-    record.update(entries=found.entries, bytes=found.bytes)
-    record.update(mismatches=found.mismatches, mismatch_count=found.mismatch_count)
-    return found.mismatch_count
-
-
+_SAME = "{0[source]} of {1} is already what it was in snapshot {0[snapshot]:.8}"
 _ALREADY = "{0[target]} already holds {0[source]} of {1}, snapshot {0[snapshot]:.8}"
-_WOULD = "Would restore {0[source]} of {1}, snapshot {0[snapshot]:.8}, to {0[target]}"
-_RESTORED = (
-    "Restored {0[source]} of {1}, snapshot {0[snapshot]:.8}, to {0[target]}: {0[entries]} entries equal the manifest"
-)
+_WOULD = "Would restore {0[source]} of {1}, snapshot {0[snapshot]:.8}, {2}"
+_RESTORED = "Restored {0[source]} of {1}, snapshot {0[snapshot]:.8}, {2}: {0[entries]} entries equal the manifest"
 _NOT_EMPTY = (
     "{0} is not empty and differs from the snapshot. Nothing was restored. Name an empty directory, or set overwrite "
     "to replace the files of the same name there."
 )
-_DIFFERS = (
+_FIRST = (
     "{0[mismatch_count]} of {0[entries]} restored entries differ from the manifest, first {0[mismatches][0][path]}: "
-    "{0[mismatches][0][problem]}. What was restored stays in {0[target]}; do not trust it blindly."
+    "{0[mismatches][0][problem]}."
+)
+_DIFFERS = _FIRST + " What was restored stays in {0[target]}; do not trust it blindly."
+_DAMAGED = (
+    _FIRST + " Nothing that is live was touched. Take an older snapshot (--at, --snapshot), or restore with --to and "
+    "take from there what is good."
+)
+_MOVED = _FIRST + " The copy was equal: something writes there at this moment. Name its service in the source's stop."
+_WHOLE = "A source of type {0} comes back as a whole only. Nothing was restored. Leave paths out, or restore with --to."
+_NO_ROOM = (
+    "{0} has {1} MiB free, the copy that is checked before it goes in place needs {2} MiB. Nothing was restored. Free "
+    "space there, or set scratch_dir (roundsman_restore_scratch_dir) to a directory on a larger filesystem"
 )

@@ -52,6 +52,9 @@ class State:
     def manifest(self, source):
         return os.path.join(self.directory, "manifests", source + ".jsonl")
 
+    def runbook(self, source):
+        return os.path.join(self.directory, "manifests", source + ".runbook.sh")
+
     def changes(self, repository_key, source):
         """Where it is remembered what moved during the backups of a source: one file per manifest."""
         return os.path.join(self.directory, "changes", repository_key, source)

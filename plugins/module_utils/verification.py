@@ -208,14 +208,16 @@ def compare_copy(session, snapshot, path, copy, parts=(), strict=False):
     inside = tree.raw(manifest_path(snapshot))
     expected = manifest.entries(path)
     if parts:
-        expected = (entry for entry in expected if _below(tree.raw(entry["path"]), parts))
+        expected = (entry for entry in expected if is_below(entry, parts))
     restored = tree.walk(parts or [tree.raw(p) for p in header["paths"]], base, lambda p: p == inside)
     changed = seen_changing(session.state, session.url, header["source"], tag_value(snapshot, "manifest"))
     taken_at_ns, changed = (None, frozenset()) if strict else (header["taken_at_ns"], changed)
     return compare(expected, restored, base, taken_at_ns, changed, os.geteuid() == 0, session.tick)
 
 
-def _below(path, parts):
+def is_below(entry, parts):
+    """Whether an entry of a manifest is one of `parts` (bytes) or lies below one."""
+    path = tree.raw(entry["path"])
     return any((path + b"/").startswith(part.rstrip(b"/") + b"/") for part in parts)
 
 

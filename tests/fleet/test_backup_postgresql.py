@@ -81,7 +81,7 @@ def test_under_load_it_is_proven_elsewhere_and_put_back(fleet: Fleet, tmp_path: 
     db1.run("systemctl stop load")
     sql(db1, "DROP DATABASE shop WITH (FORCE)", "postgres")
     sql(db1, 'DROP ROLE "odd role"; ALTER ROLE seller PASSWORD NULL', "postgres")
-    restored = roundsman.run("backup", "restore", "db1", "--source", "shop", "--to", "/srv/back")
+    restored = roundsman.run("restore", "db1", "--source", "shop", "--to", "/srv/back")
     assert restored.returncode == 0, restored.stdout
     copy = "/srv/back/var/lib/roundsman/spool/shop"
     assert put_back(db1, SOURCE, copy) == {"done": ['made role "odd role"', "restored database shop"]}

@@ -8,9 +8,11 @@ import click
 
 from ..exits import ExitCode
 from .common import (
+    Failure,
     config_option,
     console,
     hosts_meant,
+    inventory_option,
     json_option,
     list_options,
     one_of,
@@ -30,7 +32,7 @@ source_option = click.option(
 
 @click.group()
 def backup() -> None:
-    """Make, list, verify, restore and prune backups."""
+    """Make, list, verify and prune backups."""
 
 
 for command in (prune, hold, release):
@@ -84,33 +86,6 @@ def _chosen(level: str, due: bool, sources: tuple[str, ...], config: str | None)
 
 
 @backup.command()
-@click.argument("host")
-@click.option("--source", required=True, help="Source to restore, as the inventory names it.")
-@click.option("--snapshot", default="latest", show_default=True, help="Snapshot id.")
-@click.option("--path", "paths", multiple=True, help="Restore only this path (may be given several times).")
-@click.option("--to", "target", required=True, metavar="DIR", help="Directory on the host to restore into.")
-@click.option("--overwrite", is_flag=True, help="Restore into a directory that holds something already.")
-@run_options
-def restore(
-    host: str, source: str, snapshot: str, paths: tuple[str, ...], target: str, overwrite: bool, **options: Any
-) -> None:
-    """Restore a source of HOST into a directory there, and compare it with its manifest."""
-    if not Path(target).is_absolute():
-        raise click.BadParameter("must be an absolute path on the host", param_hint="--to")
-    limit = options.pop("limit")
-    if limit:
-        raise click.UsageError("restore takes one HOST, not --limit")
-    variables = {
-        "roundsman_restore_source": source,
-        "roundsman_restore_snapshot": snapshot,
-        "roundsman_restore_paths": list(paths),
-        "roundsman_restore_target": target,
-        "roundsman_restore_overwrite": overwrite,
-    }
-    run_playbook("restore", **options, limit=host, variables=variables)
-
-
-@backup.command()
 @run_options
 def reindex(**options: Any) -> None:
     """Learn again from the repositories what they hold, for a store that was lost or has missed something."""
@@ -137,6 +112,29 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
         print_json(found)
     else:
         draw_snapshots(console(), found)
+
+
+@backup.command()
+@click.argument("host", required=False)
+@inventory_option
+@config_option
+def runbook(host: str | None, inventories: tuple[str, ...], config: str | None) -> None:
+    """Print how to restore HOST (or every host) without Roundsman. Contacts no host, shows no secret."""
+    from ..runbook import runbooks  # noqa: PLC0415
+    from ..runner import InventoryError  # noqa: PLC0415
+    from ..store import snapshots  # noqa: PLC0415
+
+    with opened(config) as session:
+        with session.store.read() as tx:
+            found = snapshots.held(tx, [host] if host else None)
+        try:
+            texts = runbooks(found, inventories or session.settings.inventories)
+        except InventoryError as error:
+            raise Failure(str(error), ExitCode.USAGE) from None
+    if not texts:
+        meant = host or "any host"
+        raise Failure(f"no snapshot of {meant} is known; make one with: roundsman backup run", ExitCode.USAGE)
+    click.echo("\n".join(texts))
 
 
 @backup.command()

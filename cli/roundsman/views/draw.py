@@ -131,10 +131,12 @@ def _good_backups(host: HostReport) -> list[str]:
 
 def _restored(restore: Row) -> str:
     snapshot = f"snapshot {restore['snapshot'][:8]}, made {restore['time'][:19]}Z"
+    target = restore["target"] or "place"
     if not restore["entries"]:
-        return f"restore of {restore['source']}: {snapshot}, would be restored into {restore['target']}"
+        return f"restore of {restore['source']}: {snapshot}, would be restored into {target}"
     entries = counted(restore["entries"], "entry")
-    return f"restore of {restore['source']}: {entries} of {snapshot}, are in {restore['target']} and equal the manifest"
+    done = "".join(f"; {one}" for one in restore.get("done", ()))
+    return f"restore of {restore['source']}: {entries} of {snapshot}, are in {target} and equal the manifest{done}"
 
 
 def summary_line(report: Report) -> str:

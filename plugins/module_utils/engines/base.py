@@ -10,6 +10,7 @@ from collections import namedtuple
 TAG = "roundsman"
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
+SAFETY = "safety"  # in place of COMPLETE: what a restore overwrote; only ever taken by its id
 
 
 class BackupError(Exception):

@@ -18,9 +18,11 @@ _ALL = (CustomSource, FilesSource, MariadbSource, PostgresqlSource, RedisSource,
 KINDS = {kind.type: kind for kind in _ALL}
 
 # Keys that belong to the plan (read on the controller), not to the kind of source.
-PLAN_KEYS = frozenset(("id", "type", "every", "verify", "verify_every", "prove", "retention", "description", "tags"))
+_OBJECTIVES = ("every", "verify", "verify_every", "prove", "retention")
+PLAN_KEYS = frozenset(("id", "type", "description", "tags", "stop", *_OBJECTIVES))
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*\.[a-z]+")
 
 
 def faults(specs):
@@ -48,6 +50,9 @@ def _spec_faults(spec):
     if kind is None:
         found.append("type must be one of {0}, not {1!r}".format(", ".join(sorted(KINDS)), spec.get("type")))
         return found
+    stop = spec.get("stop", [])
+    if not isinstance(stop, list) or not all(isinstance(unit, str) and _UNIT.fullmatch(unit) for unit in stop):
+        found.append("stop must be a list of systemd units, as shop.service, not {0!r}".format(stop))
     allowed = sorted(PLAN_KEYS | set(kind.KEYS))
     found += [
         "{0} is no key of type {1}; allowed are {2}".format(key, kind.type, ", ".join(allowed))

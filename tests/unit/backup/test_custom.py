@@ -20,6 +20,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
 
 from .cast import Anna, engines
 from .test_backup import NOT_ROOT, reason_of, record_of, wait_for
+from .test_roles import play
 
 SECRET = "ldap-admin-s3cret"
 COUNT = 'echo "entries=$(wc -l < "$ROUNDSMAN_COPY/dump.ldif")"; echo "canary=$(tail -n1 "$ROUNDSMAN_COPY/dump.ldif")"'
@@ -170,8 +171,28 @@ def test_a_snapshot_cannot_bring_its_own_command(anna: Anna) -> None:
     ran.unlink()
     for declared in ({}, {"data": [check, "nobody"]}):
         (record,) = anna.verify(level="proven", checks=declared)["verifications"]
-        assert (record["outcome"], record["reason"], record["level"]) == ("unknown", "unprivileged", "restored")
+        assert (record["outcome"], record["reason"]) == ("unknown", "unprivileged")
+        assert (record["level"], record["failed_level"]) == ("restored", "proven")
         assert not ran.exists()
+
+
+def test_the_inventory_names_the_checks_of_a_drill(anna: Anna) -> None:
+    anna.write("index", "fine")
+    check = 'c=0; for file in "$ROUNDSMAN_COPY/"*; do c=$((c + $(wc -c < "$file"))); done; echo "bytes=$c"'
+    backups = [
+        custom(check=check, environment={"LDAP_PASSWORD": SECRET}),
+        {"id": "www", "paths": [str(anna.source)], "check": ["grep", "-q", "fine", f".{anna.source}/index"]},
+        {"id": "plain", "paths": [str(anna.source)]},
+    ]
+    for playbook in ("backup", "drill"):
+        code, said = play(anna, playbook, "-vvv", roundsman_backups=backups)
+        assert code == 0, said
+        assert SECRET not in said
+    assert "data of anna, snapshot" in said
+    assert said.count('"level": "proven"') >= 2
+    code, said = play(anna, "drill", roundsman_backups=[{**backups[0], "check": "echo bytes=7"}])
+    assert code != 0
+    assert "After a change of the check make a new backup" in said
 
 
 def test_files_are_proven_by_a_command(anna: Anna) -> None:

@@ -66,8 +66,10 @@ def test_a_round_and_a_restore(desk: Desk) -> None:
     assert (snapshot["source"], snapshot["level"]) == ("shop", "restored")
 
     target = desk.folder / "restored"
-    options = ["backup", "restore", "here", "--source", "shop", "--to", str(target)]
-    assert "would be restored into" in " ".join(desk.run(*options, "--check").stdout.split())
+    options = ["restore", "here", "--source", "shop", "--to", str(target)]
+    plan = desk.run(*options, "--check")
+    assert f"{target} on here" in plan.stdout, plan.stderr
+    assert "evidence   restored, " in plan.stdout
     assert not target.exists()
     done = desk.run(*options)
     assert (done.returncode, "equal the manifest" in " ".join(done.stdout.split())) == (0, True), done.stdout
@@ -75,8 +77,11 @@ def test_a_round_and_a_restore(desk: Desk) -> None:
 
     Path(f"{target}{desk.source}/orders").write_text("another\n")
     done = desk.run(*options)
-    assert (done.returncode, "restore failed" in done.stdout) == (2, True), done.stdout
+    assert (done.returncode, "is not empty" in " ".join(done.stderr.split())) == (5, True), done.stdout + done.stderr
     assert Path(f"{target}{desk.source}/orders").read_text() == "another\n"
+
+    printed = desk.run("backup", "runbook", "here").stdout
+    assert f"restic restore --no-lock {snapshot['id']} --target /srv/restored/shop" in printed
 
 
 @needs_restic
@@ -108,7 +113,11 @@ def test_a_source_that_is_gone_alerts_until_it_is_back(desk: Desk) -> None:
         (["rounds", "--limit", "here,typo"], "matches a host of the inventory"),
         (["alerts", "show", "ffff"], "there is no alert ffff"),
         (["runs", "show", "1999"], "there is no run 1999"),
-        (["backup", "restore", "here", "--source", "shop", "--to", "relative"], "absolute path"),
+        (["restore", "here", "--source", "shop", "--to", "relative"], "absolute path"),
+        (["restore", "here", "--at", "noon"], "is no time like"),
+        (["restore", "here", "--snapshot", "ffff"], "need the --source"),
+        (["restore", "here", "--on", "nowhere"], "no host nowhere in the inventory"),
+        (["backup", "runbook", "here"], "no snapshot of here is known"),
         ([], "Exit codes"),
         (["health", "all,!here"], "means 0 hosts; look at all of them with: roundsman health --limit"),
         (["health", "here", "--limit", "here"], "one HOST, or --limit"),

@@ -1,0 +1,106 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How to get a host's data back with nothing but restic, the repository and its password.
+
+The text is a shell script whose explanations are comments: it can be read, pasted line by line, or run.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+TARGET = "/srv/restored"
+
+# What follows on the files, by type of source. `{0}` is where they lie.
+_THEN = {
+    "files": ("Look at it, then put it in its place, with owners, times and attributes:", "cp -a {0}/. /"),
+    "postgresql": (
+        "As the user postgres of an empty server of the same or a newer version, roles first, then each database:",
+        "psql -X -f roles.sql postgres; pg_restore --create --exit-on-error -d postgres DATABASE.dump",
+    ),
+    "mariadb": (
+        "Into a server of the same or a newer version: the databases, then the accounts:",
+        "mariadb < dump.sql; mariadb < users.sql",
+    ),
+    "redis": (
+        "Stop Redis, put the file in the place of dump.rdb in its directory (`redis-cli config get dir`), start it:",
+        "systemctl stop redis-server; cp dump.rdb /var/lib/redis/; systemctl start redis-server",
+    ),
+    "sqlite": (
+        "Stop what uses the database; the file is the whole database; remove a -wal and -shm beside the old one:",
+        "sqlite3 FILE 'PRAGMA integrity_check'",
+    ),
+}
+_OTHERWISE = ("These files are what the source's own command had dumped: load them with its opposite.", "")
+
+_CHECK = r"""python3 -c 'import json, os, sys
+for line in open(sys.argv[1]):
+    entry = json.loads(line)
+    if "sha256" in entry:
+        name = os.fsencode(sys.argv[2] + entry["path"])
+        plain = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+        mark = b"\\" if plain != name else b""
+        sys.stdout.buffer.write(mark + entry["sha256"].encode() + b"  " + plain + b"\n")
+' %s %s | sha256sum --check --quiet -"""
+
+
+def runbook(host, access, sources):
+    """The whole text. `access`: repository (without credentials), password (where it is), environment (names).
+
+    `sources`: dicts with source, type and, where one snapshot is meant and not the newest, snapshot, time, entries,
+    size_bytes, evidence, restore_s.
+    """
+    lines = [
+        "# How to restore {0} without Roundsman".format(host),
+        "#",
+        "# On any Linux host with restic 0.14 or newer, as root. Nothing here changes the repository.",
+        "command -v restic || apt-get install -y restic || dnf install -y restic || zypper install -y restic",
+        "export RESTIC_REPOSITORY={0}".format(shlex.quote(access["repository"])),
+        "# If the repository takes a user name and a password in its address, write them into it here.",
+    ]
+    lines += ["# Needed, too: export {0}=…".format(name) for name in access["environment"]]
+    lines += [
+        "# The repository's password is {0}.".format(access["password"]),
+        '[ -n "$RESTIC_PASSWORD" ] || read -rsp "password of the repository: " RESTIC_PASSWORD; export RESTIC_PASSWORD',
+        "restic snapshots --no-lock --host {0} --tag roundsman".format(shlex.quote(host)),
+    ]
+    for source in sources:
+        lines += ["", *_of_source(host, source)]
+    return "\n".join(lines) + "\n"
+
+
+def _of_source(host, source):
+    name = source["source"]
+    target = "{0}/{1}".format(TARGET, name)
+    which = "latest --host {0} --tag {1}".format(
+        shlex.quote(host), shlex.quote("roundsman,source={0},complete".format(name))
+    )
+    known = ["# The newest complete snapshot is taken; for an older one, put its id in the place of `latest …`."]
+    if source.get("snapshot"):
+        which = source["snapshot"]
+        known = ["# " + _known(source)]
+    manifest = "{0}/{1}.manifest.jsonl".format(TARGET, name)
+    words, then = _THEN.get(source["type"], _OTHERWISE)
+    return [
+        "# Source {0} (type {1})".format(name, source["type"]),
+        *known,
+        "mkdir -p -m 700 {0}".format(shlex.quote(target)),
+        "restic restore --no-lock {0} --target {1}".format(which, shlex.quote(target)),
+        "# Every file must have the SHA-256 that it had at backup time; this prints only what differs:",
+        "inside=$(restic ls --no-lock {0} | grep -x '/.*/manifests/{1}[.]jsonl')".format(
+            which, name.replace(".", "[.]")
+        ),
+        'restic dump --no-lock {0} "$inside" > {1}'.format(which, shlex.quote(manifest)),
+        _CHECK % (shlex.quote(manifest), shlex.quote(target)),
+        "# " + words,
+        *(["#   " + then.format(target)] if then else []),
+    ]
+
+
+def _known(source):
+    text = "Snapshot {snapshot:.8} of {time}, {entries} entries, {size_bytes} bytes; evidence: {evidence}".format(
+        **source
+    )
+    if source["restore_s"] is not None:
+        text += "; its restore took {0:.0f} s".format(source["restore_s"])
+    return text

@@ -1,0 +1,78 @@
+"""What was lost comes back: in place with its service stopped meanwhile, undone again, and on another host."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from tests.fleet.roundsman import PASSWORD, PASSWORD_VARIABLE, Roundsman
+from tests.fleet.test_backup import description
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fleet.hosts import Fleet
+
+UNIT = """[Service]
+ExecStart=/bin/sleep infinity
+ExecStopPost=/bin/sh -c 'ls /srv/shop/sub >> /root/when-stopped'
+"""
+
+
+def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Path) -> None:
+    vault = fleet.backup_server("vault1", append_only=True)
+    web1, web2 = fleet.host("web1"), fleet.host("web2", release="trixie")
+    for host in (web1, web2):
+        vault.trusted_by(host)
+    web1.vars.update(
+        roundsman_backups=[{"id": "shop", "paths": ["/srv/shop"], "stop": ["shop.service"]}],
+        roundsman_repository=vault.rest("web1"),
+        roundsman_repository_password=f"{{{{ lookup('env', '{PASSWORD_VARIABLE}') }}}}",
+    )
+    web1.run("mkdir -p /srv/shop/sub && seq 1000 > /srv/shop/sub/numbers && ln -s sub /srv/shop/link")
+    web1.run("chown -R ops /srv/shop && chmod 4750 /srv/shop/sub/numbers")
+    web1.run("cat > /etc/systemd/system/shop.service && systemctl start shop.service", text_in=UNIT)
+    roundsman = Roundsman(tmp_path, fleet.inventory())
+    good = description(web1, "/srv/shop")
+    assert roundsman.run("backup", "run", "--limit", "web1").returncode == 0
+
+    web1.run("rm /srv/shop/sub/numbers && echo made-since > /srv/shop/new")
+    spoilt = description(web1, "/srv/shop")
+    shown = roundsman.run("restore", "web1")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "/srv/shop/sub/numbers (is not there)" in shown.stdout
+    refused = roundsman.run("restore", "web1", "--in-place")
+    assert refused.returncode == 64
+    assert "--yes" in refused.stderr
+    assert description(web1, "/srv/shop") == spoilt
+
+    done = roundsman.json("restore", "web1", "--in-place", "--delete", "--yes")["hosts"][0]["restores"][0]
+    assert description(web1, "/srv/shop") == good
+    assert done["done"][0] == "stopped shop.service"
+    assert done["done"][-1] == "started shop.service"
+    assert web1.run("systemctl is-active shop.service").stdout.strip() == "active"
+    assert web1.run("cat /root/when-stopped").stdout == ""
+
+    undo = ("--source", "shop", "--snapshot", done["safety"], "--in-place", "--delete", "--yes")
+    assert roundsman.run("restore", "web1", *undo).returncode == 0
+    assert description(web1, "/srv/shop") == spoilt
+
+    printed = roundsman.run("backup", "runbook", "web1").stdout
+    assert f"{{{{ lookup('env', '{PASSWORD_VARIABLE}') }}}}" in printed
+    address = f"RESTIC_REPOSITORY={vault.rest('web1')} RESTIC_PASSWORD={PASSWORD}"
+    kept = web2.run(
+        f"{address} restic dump latest --tag source=shop,complete /var/lib/roundsman/manifests/shop.runbook.sh"
+    ).stdout
+    for text in (printed, kept):
+        assert PASSWORD not in text
+        said = web2.run(f"rm -rf /srv/restored; RESTIC_PASSWORD={PASSWORD} bash -ec {shlex.quote(text)}").stdout
+        assert "FAILED" not in said
+        assert description(web2, "/srv/restored/shop/srv/shop") == good
+    checks = printed[printed.index("python3 -c") :]
+    web2.run("echo 1 >> /srv/restored/shop/srv/shop/sub/numbers")
+    assert "sub/numbers: FAILED" in web2.inside("bash", "-c", checks).stdout
+
+    web1.stop()
+    moved = roundsman.run("restore", "web1", "--on", "web2", "--in-place", "--yes")
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    assert description(web2, "/srv/shop") == good

@@ -1,0 +1,171 @@
+"""A restore in place brings back what was there, says what it did, and can be undone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.roundsman.fleet.plugins.module_utils.sources import registry
+
+from .cast import Anna
+
+
+def tree_of(root: Path) -> dict[str, tuple[object, ...]]:
+    """What a person would compare: kinds, modes, times and contents."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in [root, *sorted(root.rglob("*"))]:
+        info = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None  # noqa: PTH115
+        found[str(path)] = (info.st_mode, info.st_mtime_ns, content)
+    return found
+
+
+def put_back(anna: Anna, **more: Any) -> dict[str, Any]:
+    return anna.restore(target=None, in_place=True, **more)
+
+
+def test_lost_and_spoilt_files_come_back_and_the_rest_stays(anna: Anna) -> None:
+    one, two = anna.write("one"), anna.write("sub/two")
+    os.link(one, anna.source / "linked")
+    (anna.source / "link").symlink_to("one")
+    anna.write("cache/kept", "excluded from backups")
+    spec = {"excludes": ["cache"]}
+    anna.back_up(spec)
+    before = tree_of(anna.source)
+    assert not put_back(anna)["changed"]
+
+    untouched = two.stat().st_ino
+    one.unlink()
+    (anna.source / "link").unlink()
+    (anna.source / "link").symlink_to("/etc/passwd")
+    new = anna.write("new", "made since")
+    spoilt = tree_of(anna.source)
+    planned = put_back(anna, _ansible_check_mode=True)
+    assert planned["changed"]
+    assert (planned["restore"]["change_count"], planned["restore"]["extra"]) == (3, [str(new)]), planned
+    assert tree_of(anna.source) == spoilt
+
+    done = put_back(anna)
+    assert done["changed"], done
+    assert two.stat().st_ino == untouched
+    assert new.read_text() == "made since"
+    safety = done["restore"]["safety"]
+    assert f"--snapshot {safety[:8]} --in-place" in done["msg"]
+    assert put_back(anna, delete=True)["restore"]["deleted"] == 1
+    assert tree_of(anna.source) == before
+
+    undone = put_back(anna, snapshot=safety, delete=True)
+    assert undone["changed"], undone
+    assert tree_of(anna.source) == spoilt
+
+
+def test_a_safety_snapshot_counts_as_no_backup(anna: Anna) -> None:
+    one = anna.write("one", "good")
+    made = anna.back_up()["backup"]["snapshot"]
+    one.write_text("spoilt")
+    safety = put_back(anna)["restore"]["safety"]
+    assert {s["id"]: s["complete"] for s in anna.snapshots()} == {made: True, safety: False}
+    one.write_text("spoilt once more")
+    assert put_back(anna, safety=False)["restore"]["snapshot"] == made
+    assert one.read_text() == "good"
+
+
+def test_everything_lost_and_only_a_part_wanted(anna: Anna) -> None:
+    anna.write("a/one")
+    anna.write("b/two")
+    anna.back_up()
+    for name in ("a/one", "b/two"):
+        (anna.source / name).unlink()
+        (anna.source / name).parent.rmdir()
+    anna.source.rmdir()
+    part = put_back(anna, paths=[str(anna.source / "a")])
+    assert part["restore"]["safety"] is None
+    assert part["restore"]["done"] == ["nothing was there that needed a safety snapshot", "replaced 2 entries"]
+    assert not (anna.source / "b").exists()
+    assert put_back(anna)["changed"]
+    assert (anna.source / "b" / "two").read_text() == "content"
+
+
+def test_a_damaged_copy_never_gets_in_place(anna: Anna) -> None:
+    one = anna.write("one", "good" * 1000)
+    anna.back_up()
+    one.write_text("live")
+    # Written right before the backup, it may have changed meanwhile as far as the host knows.
+    shutil.rmtree(anna.state / "changes", ignore_errors=True)
+    spoil = '"$RESTIC" "$@"; find "$5" -name one -delete'
+    with anna.engine_behind('case "$1" in restore) ' + spoil + ' ;; *) exec "$RESTIC" "$@";; esac'):
+        failed = put_back(anna)
+    assert failed["restore"]["reason"] == "repository_damaged", failed
+    assert "Nothing that is live was touched" in failed["msg"]
+    assert one.read_text() == "live"
+
+
+def test_no_safety_no_restore(anna: Anna) -> None:
+    one = anna.write("one", "good")
+    anna.back_up()
+    one.write_text("live")
+    full = 'case "$1" in backup) echo no space left on device >&2; exit 1;; *) exec "$RESTIC" "$@";; esac'
+    with anna.engine_behind(full):
+        failed = put_back(anna)
+    assert failed["restore"]["reason"] == "no_space", failed
+    assert "Nothing was overwritten" in failed["msg"]
+    assert one.read_text() == "live"
+
+
+def test_a_directory_in_the_way_is_never_removed(anna: Anna) -> None:
+    one = anna.write("one", "good")
+    anna.back_up()
+    one.unlink()
+    one.mkdir()
+    (one / "inside").write_text("live")
+    failed = put_back(anna)
+    assert "is a directory now" in failed["msg"], failed
+    assert (one / "inside").read_text() == "live"
+
+
+def test_as_it_was_at_a_time(anna: Anna) -> None:
+    one = anna.write("one", "first")
+    first = anna.back_up()["backup"]
+    one.write_text("second")
+    anna.back_up()
+    assert put_back(anna, at=first["time"])["restore"]["snapshot"] == first["snapshot"]
+    assert one.read_text() == "first"
+    early = put_back(anna, at="2001-01-01T00:00:00Z")
+    assert early["restore"]["reason"] == "no_snapshot"
+    assert put_back(anna, at="yesterday")["failed"]
+
+
+def test_stop_is_a_list_of_units() -> None:
+    sound = {"id": "a", "paths": ["/a"], "stop": ["shop.service", "getty@tty1.service"]}
+    assert registry.faults([sound]) == []
+    for stop in ("shop.service", ["--now"], ["shop"], [1]):
+        assert len(registry.faults([{**sound, "stop": stop}])) == 1, stop
+
+
+def test_a_database_loads_its_dump_and_can_be_undone(anna: Anna) -> None:
+    """The kind does it by itself; what was there is a dump of the same kind."""
+    path = anna.root / "shop.db"
+
+    def orders(*change: str) -> int:
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            for statement in change:
+                db.execute(statement)
+            return int(db.execute("SELECT count(*) FROM orders").fetchone()[0])
+
+    assert orders("CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1), (2)") == 2
+    spec = {"id": "data", "type": "sqlite", "path": str(path)}
+    assert anna.call("backup", **anna.arguments(source=spec))["changed"]
+    assert orders("DELETE FROM orders WHERE id = 1") == 1
+    done = put_back(anna, definition=spec)
+    assert done["changed"], done
+    assert orders() == 2
+    assert "was overwritten: 2 rows" in done["msg"]
+    assert put_back(anna, definition=spec, snapshot=done["restore"]["safety"])["changed"]
+    assert orders() == 1
+    refused = put_back(anna, paths=[str(path)])
+    assert refused["failed"]
+    assert orders() == 1
