@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from .assurance import looks_of
+from .backups.coverage import SAVEABLE, gaps
 from .insight.advice import HostEvidence
 from .insight.baseline import baseline, unusual
 from .insight.forecast import Forecast, forecast
@@ -36,9 +38,14 @@ def evidence_of(
     hosts = list(looked_at)
     forecasts = _forecasts(tx, looked_at, now)
     usual = history.points_of(tx, history.values_of(hosts), _this_hour_of_the_week(now))
+    known = snapshots.held(tx, hosts)
     held: dict[str, list[Mapping[str, Any]]] = {}
-    for snapshot in snapshots.held(tx, hosts):
+    for snapshot in known:
         held.setdefault(snapshot["host"], []).append(snapshot)
+    uncovered: dict[str, list[str]] = {}
+    for gap in gaps(hosts, looks_of(tx), known, now):
+        if gap.status == "gap" and gap.kind in SAVEABLE:
+            uncovered.setdefault(gap.host, []).append(gap.name)
     return [
         HostEvidence(
             host=host,
@@ -47,6 +54,7 @@ def evidence_of(
             unusual=dict(_unusual(host, results, usual, now)),
             snapshots=held.get(host, ()),
             missing=(missing or {}).get(host, ()),
+            uncovered=uncovered.get(host, ()),
         )
         for host, results in looked_at.items()
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -12,23 +11,15 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from .times import seconds
+
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
 SQLITE = "sqlite:///"
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$")
-_SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text says where and why."""
-
-
-def seconds(duration: str) -> float:
-    """Of a duration as people write it."""
-    match = _DURATION.match(duration.strip())
-    if not match:
-        raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _duration(value: object) -> object:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$")
+_SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+
 
 def now() -> datetime:
     """The clock. Called by the outermost layer only; everything below takes the time as an argument."""
@@ -20,12 +23,18 @@ def moment(stamped: str) -> datetime:
     return datetime.fromisoformat(stamped)
 
 
+def seconds(duration: str) -> float:
+    """Of a duration as people write it."""
+    match = _DURATION.match(duration.strip())
+    if not match:
+        raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
 def ending(text: str, now: datetime) -> datetime:
     """The end of a time that is yet to come, as people write it: `2026-12-31` (that day included, in UTC), `30d`, or
     RFC 3339. Raises ValueError with what is wrong.
     """
-    from .config import seconds  # noqa: PLC0415
-
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             end = datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)

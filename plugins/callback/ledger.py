@@ -61,6 +61,7 @@ RECORDED = {
     "roundsman.fleet.backup_verify": ("verify", ("verifications",)),
     "roundsman.fleet.backup_restore": ("restore", ("restore",)),
     "roundsman.fleet.backup_prune": ("prune", ("prune",)),
+    "roundsman.fleet.backup_coverage": ("coverage", ("coverage",)),
     "roundsman.fleet.backup_info": ("inventory", ("inventory",)),
 }
 # Evidence about backups is worth a sync to disk each; health results are measured again on the next round.

@@ -20,6 +20,7 @@ _PAYLOAD = {
     "verify": "verifications",
     "restore": "restore",
     "prune": "prune",
+    "coverage": "coverage",
     "inventory": "inventory",
 }
 _OUTCOMES = {"ok": Status.OK, "damaged": Status.CRITICAL, "unknown": Status.UNKNOWN}

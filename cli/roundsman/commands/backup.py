@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +18,7 @@ from .common import (
     one_of,
     opened,
     print_json,
+    run_once,
     run_options,
     run_playbook,
 )
@@ -154,3 +157,56 @@ def show(snapshot: str, as_json: bool, config: str | None) -> None:
         print_json({"snapshot": one, "evidence": evidence})
     else:
         draw_snapshot(console(), one, evidence)
+
+
+@backup.command()
+@click.option("--last", is_flag=True, help="Contact no host: show what the last look found.")
+@run_options
+def coverage(last: bool, **options: Any) -> None:
+    """Find databases and data directories that no source saves, and say which lines would."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from .. import times  # noqa: PLC0415
+    from ..assurance import coverage_of  # noqa: PLC0415
+    from ..views.coverage import draw_coverage  # noqa: PLC0415
+
+    as_json, config = options.pop("as_json"), options.pop("config")
+    inventories, limit = options.pop("inventories"), options.pop("limit")
+    with opened(config, delivers=not last) as session:
+        hosts = hosts_meant(session.settings, inventories, limit or "all") or []
+        report = None if last else run_once(session, "coverage", inventories, limit, **options)
+        gaps, counts = coverage_of(session.store, hosts, times.now())
+    if as_json:
+        print_json({"hosts": hosts, "counts": counts, "gaps": [asdict(gap) for gap in gaps]})
+    else:
+        draw_coverage(console(), gaps, counts, len(hosts))
+    sys.exit((report.exit_code if report else 0) or (ExitCode.WARNINGS if gaps else ExitCode.FINE))
+
+
+@backup.command()
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page to keep or print.")
+@list_options
+def report(
+    page: Path | None, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None
+) -> None:
+    """What can be restored, as of when, how long it takes, and what is the proof. Contacts no host."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from .. import times  # noqa: PLC0415
+    from ..assurance import backup_report  # noqa: PLC0415
+    from ..views.backup_report import draw_backup_report  # noqa: PLC0415
+
+    with opened(config) as session:
+        hosts = hosts_meant(session.settings, inventories, limit or "all") or []
+        found = backup_report(session.store, hosts, times.now())
+        if page:
+            from ..views.backup_page import backup_page  # noqa: PLC0415
+
+            page.write_text(backup_page(found), encoding="utf-8")
+    if as_json:
+        print_json(asdict(found))
+    elif page:
+        click.echo(f"written  {page}")
+    else:
+        draw_backup_report(console(), found)
+    sys.exit(ExitCode.WARNINGS if found.is_amiss else ExitCode.FINE)

@@ -180,7 +180,7 @@ def _the_one_host(settings: Settings, inventories: tuple[str, ...], pattern: str
 def _interval_s(watch: str | None) -> float | None:
     if watch is None:
         return None
-    from ..config import seconds  # noqa: PLC0415
+    from ..times import seconds  # noqa: PLC0415
 
     try:
         return max(1.0, seconds(watch))

@@ -45,6 +45,7 @@ class HostEvidence:
     unusual: Mapping[tuple[str, str], str] = field(default_factory=dict)
     snapshots: Sequence[Mapping[str, Any]] = ()  # newest first, as store.snapshots.held has them
     missing: Sequence[Missing] = ()
+    uncovered: Sequence[str] = ()  # databases and directories that no source saves, the worst first
 
     def of_type(self, *types: str) -> Iterator[Result]:
         return (result for result in self.results if result.get("type") in types)

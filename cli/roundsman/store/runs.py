@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,22 @@ def add_entry(tx: Transaction, entry: Mapping[str, Any]) -> None:
 
 def entries_of(tx: Transaction, run_id: str) -> list[Row]:
     return rows(tx.execute(sa.select(entries).where(entries.c.run_id == run_id).order_by(entries.c.seq)))
+
+
+def newest_of_each_host(tx: Transaction, kind: str) -> dict[str, Row]:
+    """Each host's newest good entry of a kind, whoever made it."""
+    good = sa.and_(entries.c.kind == kind, entries.c.ok)
+    newest = sa.select(entries.c.host, sa.func.max(entries.c.time).label("time")).where(good).group_by(entries.c.host)
+    last = newest.subquery()
+    query = sa.select(entries).join(last, sa.and_(entries.c.host == last.c.host, entries.c.time == last.c.time))
+    return {row["host"]: row for row in rows(tx.execute(query.where(good)))}
+
+
+def entries_since(tx: Transaction, since: datetime, kinds: Sequence[str]) -> list[Row]:
+    """Entries of these kinds, of runs that were more than a check, oldest first."""
+    query = sa.select(entries).join(runs, runs.c.id == entries.c.run_id).where(~runs.c.check_mode)
+    query = query.where(entries.c.kind.in_(kinds), entries.c.time >= stamp(since))
+    return rows(tx.execute(query.order_by(entries.c.time)))
 
 
 def sweeps_of(tx: Transaction, host: str, number: int) -> list[str]:

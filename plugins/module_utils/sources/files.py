@@ -30,6 +30,7 @@ class FilesSource:
     SPOOLS = False
 
     def __init__(self, spec):
+        self._id = spec.get("id")
         self._one_file_system = bool(spec.get("one_file_system"))
         self._check = spec.get("check")
         self._user = spec.get("user")
@@ -90,12 +91,35 @@ class FilesSource:
         own = sorted({path for entry in own for path in (entry, os.path.realpath(entry))})
         return [*map(literal, own), *(_KERNEL if b"/" in self._paths else ())]
 
+    def saves(self, path):
+        """Whether what is at `path` (bytes) is saved: True, why not in words, or None when it is none of its paths."""
+        above = [root for root in self._paths if _below(path, root)]
+        if not above:
+            parts = [os.fsdecode(root) for root in self._paths if _below(root, path)]
+            return "source {0} saves only {1} of it".format(self._id, ", ".join(parts)) if parts else None
+        if compile_patterns(self._excludes)(path):
+            return "source {0} leaves it out by excludes or include_logs".format(self._id)
+        if self._one_file_system and _filesystem(path) != _filesystem(above[0]):
+            return "source {0} stays on one filesystem, and this is another".format(self._id)
+        return True
+
     def cleanup(self):
         """Nothing was made."""
 
     def prove(self, copy, values, effects):
         found = Commands(effects, self._user).check(self._check, copy, "proof_failed")
         return {name: found[name] for name in values}
+
+
+def _below(path, root):
+    return (path.rstrip(b"/") + b"/").startswith(root.rstrip(b"/") + b"/")
+
+
+def _filesystem(path):
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
 
 
 def _pattern_faults(pattern):

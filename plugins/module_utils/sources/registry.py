@@ -83,7 +83,7 @@ def _hide_only_secrets(module, specs):
     """Definitions are no_log, because the host's log gets all arguments; but results have to name paths and ids."""
     module.no_log_values.difference_update(_texts(specs))
     params = module.params
-    secrets = [params["password"], *(params["environment"] or {}).values()]
+    secrets = [params.get("password"), *(params.get("environment") or {}).values()]
     secrets += [secret for spec in specs if isinstance(spec, dict) for secret in secrets_of(spec)]
     module.no_log_values.update(str(secret) for secret in secrets if secret)
 

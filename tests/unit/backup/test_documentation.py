@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
-ROLES = ("prepare", "backup", "verify", "restore", "prune")
+ROLES = ("prepare", "backup", "verify", "restore", "prune", "coverage")
 
 
 @pytest.mark.parametrize("role", ROLES)

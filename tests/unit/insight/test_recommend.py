@@ -92,6 +92,7 @@ def everything() -> list[Recommendation]:
     fleet.append(HostEvidence("web3", [result("uptime", perfdata="'reboot_required'=1")]))
     fleet.append(HostEvidence("web3", [result("raid", "UNKNOWN", remedy="check as root")]))
     fleet.append(HostEvidence("web3", missing=[Missing("disk", timedelta(days=1))]))
+    fleet.append(HostEvidence("web3", uncovered=["/srv/data"]))
     fleet.append(HostEvidence("web3", unusual={("shop", "time"): "3.2 times what is usual on Tuesdays at 14 h"}))
     soon = fills(timedelta(days=1), timedelta(days=2))
     fleet.append(HostEvidence("web3", [filesystem("OK", srv=80)], forecasts={("filesystem", "/srv"): soon}))

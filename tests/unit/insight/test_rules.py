@@ -247,3 +247,9 @@ def test_healthy_hosts_need_nothing() -> None:
     well = [filesystem("OK", root=40), result("systemd"), result("uptime", perfdata="'reboot_required'=0")]
     well += [result("reclaimable", details={"journal_archived_bytes": GIB // 2}), updates()]
     assert about(*well, snapshots=[snapshot()]) == []
+
+
+def test_data_that_no_source_saves() -> None:
+    (advice,) = recommend([HostEvidence("web3", uncovered=["shop", "/srv/a", "/srv/b", "/srv/c"])], USED, NOW)
+    assert (advice.rule, advice.command) == ("data_is_not_saved", "roundsman backup coverage --last --limit web3")
+    assert "shop, /srv/a, /srv/b and 1 more" in advice.evidence[0]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from roundsman.insight.advice import Advice, HostEvidence
 
-from .backups import backup_is_old, snapshot_has_no_evidence, snapshot_is_damaged
+from .backups import backup_is_old, data_is_not_saved, snapshot_has_no_evidence, snapshot_is_damaged
 from .services import certificate_expires, unit_failed, unit_is_stopped
 from .sight import not_looked_at, only_root_can_look, software_without_check, value_is_unusual
 from .space import (
@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     clock_runs_free,
     backup_is_old,
     snapshot_has_no_evidence,
+    data_is_not_saved,
     not_looked_at,
     only_root_can_look,
     reboot_is_pending,

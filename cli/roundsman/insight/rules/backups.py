@@ -12,6 +12,7 @@ from roundsman.times import moment, span
 
 # Sources say nothing of how often yet; what is older than two nights has missed one.
 OLD = timedelta(days=2)
+SHOWN = 3
 FULL_EVIDENCE = {"restored", "proven"}
 Snapshot = Mapping[str, Any]
 
@@ -40,6 +41,14 @@ def snapshot_has_no_evidence(host: HostEvidence, _now: datetime) -> Iterator[Adv
             evidence = f"snapshot {newest['id'][:8]} of {source}: {newest['level'] or 'no evidence yet'}"
             what = "the newest backup was never restored"
             yield _advice(host, Urgency.SOON, what, ("backup", "verify"), evidence)
+
+
+def data_is_not_saved(host: HostEvidence, _now: datetime) -> Iterator[Advice]:
+    """The last look at coverage found data that no source saves: declare a source, or say why not."""
+    if host.uncovered:
+        more = len(host.uncovered) - SHOWN
+        evidence = ", ".join(host.uncovered[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        yield _advice(host, Urgency.SOON, "no source saves some data", ("backup", "coverage", "--last"), evidence)
 
 
 def _newest(host: HostEvidence) -> Iterator[tuple[str, Snapshot]]:

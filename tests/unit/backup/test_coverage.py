@@ -1,0 +1,201 @@
+"""What is covered by which source: the rules alone, and the walk on a tree of files."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils import discovery, discovery_servers
+from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge
+from ansible_collections.roundsman.fleet.plugins.module_utils.mounts import Mount
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .cast import Anna
+
+DIRECTORY = finding("directory", "/srv/data", "a directory", "/srv/data", size_bytes=10)
+SHOP = finding("postgresql", "shop", "a database", "/var/lib/postgresql/15/main", 5432, 10)
+SQLITE = finding("sqlite", "/srv/data/a.db", "a SQLite database", "/srv/data/a.db")
+
+
+def files(*paths: str, **more: Any) -> dict[str, Any]:
+    return {"id": "data", "type": "files", "paths": list(paths), **more}
+
+
+def verdict(found: dict[str, Any], *specs: dict[str, Any], ignore: Any = ()) -> tuple[str, list[str], str | None]:
+    judged = judge(found, list(specs), list(ignore))
+    return judged["status"], judged["sources"], judged["reason"]
+
+
+@pytest.mark.parametrize("paths", [["/srv/data"], ["/srv"], ["/"], ["/srv/data/", "/etc"]])
+def test_a_directory_is_covered_by_all_of_it(paths: list[str]) -> None:
+    assert verdict(DIRECTORY, files(*paths)) == ("covered", ["data"], None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (files("/srv/data2"), "no source saves it"),
+        (files("/srv/data/in", "/srv/data/out"), "source data saves only /srv/data/in, /srv/data/out of it"),
+        (files("/srv", excludes=["data"]), "source data leaves it out by excludes or include_logs"),
+        (files("/srv", excludes=["/srv/d*"]), "source data leaves it out by excludes or include_logs"),
+    ],
+)
+def test_a_directory_that_is_not_saved(spec: dict[str, Any], reason: str) -> None:
+    assert verdict(DIRECTORY, spec) == ("gap", [], reason)
+
+
+def test_a_source_of_one_filesystem_leaves_out_the_others() -> None:
+    proc = finding("directory", "/proc", "a mounted filesystem", "/proc")
+    etc = finding("directory", "/etc", "the system's", "/etc")
+    assert verdict(proc, files("/"))[0] == "covered"
+    one = files("/", one_file_system=True)
+    assert verdict(proc, one)[2] == "source data stays on one filesystem, and this is another"
+    assert verdict(etc, one)[0] == "covered"
+
+
+def test_logs_are_left_out_when_the_source_says_so() -> None:
+    logs = finding("directory", "/opt/logs", "a directory", "/opt/logs")
+    assert verdict(logs, files("/opt"))[0] == "covered"
+    assert verdict(logs, files("/opt", include_logs=False))[0] == "gap"
+
+
+def test_files_do_not_cover_a_running_database() -> None:
+    for found, words in ((SHOP, "no sound database"), (SQLITE, "torn")):
+        status, sources, reason = verdict(found, files("/"))
+        assert (status, sources) == ("gap", [])
+        assert words in str(reason)
+        assert verdict(found, files("/elsewhere")) == ("gap", [], "no source saves it")
+
+
+def test_a_sqlite_database_is_covered_by_its_own_source() -> None:
+    assert verdict(SQLITE, files("/"), {"id": "a", "type": "sqlite", "path": "/srv/data/a.db"})[:2] == (
+        "covered",
+        ["a"],
+    )
+    assert verdict(SQLITE, {"id": "a", "type": "sqlite", "path": "/srv/data/b.db"})[0] == "gap"
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({}, "covered"),
+        ({"database": "shop"}, "covered"),
+        ({"database": ["crm", "shop"]}, "covered"),
+        ({"database": "shopping"}, "gap"),
+        ({"port": 5432}, "covered"),
+        ({"port": 5433}, "gap"),
+        ({"host": "db2.example"}, "gap"),
+        ({"host": "/run/postgresql"}, "covered"),
+    ],
+)
+def test_a_database_is_covered_by_name_and_server(more: dict[str, Any], status: str) -> None:
+    assert verdict(SHOP, {"id": "pg", "type": "postgresql", **more})[0] == status
+
+
+def test_what_could_not_be_listed_is_unknown_and_never_covered_by_names() -> None:
+    silent = discovery_servers.unseen("postgresql", "/var/lib/postgresql/15/main", "it does not run")
+    named = {"id": "pg", "type": "postgresql", "database": "shop"}
+    assert verdict(silent) == ("unknown", [], "it does not run")
+    assert verdict(silent, named)[0] == "unknown"
+    assert verdict(silent, {"id": "pg", "type": "postgresql"})[0] == "covered"
+
+
+def test_what_is_ignored_says_why_and_what_is_saved_is_not_ignored() -> None:
+    ignore = [{"pattern": "/srv/*", "reason": "scratch"}, {"pattern": "postgresql:sh*", "reason": "made by tests"}]
+    assert verdict(DIRECTORY, ignore=ignore) == ("ignored", [], "scratch")
+    assert verdict(SHOP, ignore=ignore) == ("ignored", [], "made by tests")
+    assert verdict(DIRECTORY, files("/srv"), ignore=ignore)[0] == "covered"
+    assert verdict(SHOP, ignore=[{"pattern": "shop", "reason": "no"}])[0] == "gap"
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "log", "data"]), min_size=1, max_size=4).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+@settings(deadline=None)
+@given(
+    NAMES, st.lists(NAMES, min_size=1, max_size=3), st.lists(st.sampled_from(["a", "b/a", "/a/b", "log"]), max_size=2)
+)
+def test_covered_means_that_some_path_is_above_and_excludes_only_take_away(
+    path: str, paths: list[str], excludes: list[str]
+) -> None:
+    found = finding("directory", path, "", path)
+    status = verdict(found, files(*paths, excludes=excludes))[0]
+    if status == "covered":
+        assert any(path == root or path.startswith(root + "/") for root in paths)
+        assert verdict(found, files(*paths))[0] == "covered"
+    assert status in {"covered", "gap"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "srv"
+    (root / "data/deep").mkdir(parents=True)
+    (root / "data/deep/file").write_bytes(b"x" * 1000)
+    (root / "data/link").symlink_to("/etc")
+    with sqlite3.connect(root / "data/app.db") as database:
+        database.execute("CREATE TABLE t (n)")
+    database.close()
+    (root / "data/app.db-wal").write_bytes(b"y" * 5000)
+    (root / "data/notes.db").write_text("only a name")
+    (root / "pg/15/base").mkdir(parents=True)
+    (root / "pg/15/PG_VERSION").write_text("15")
+    (root / "empty/below").mkdir(parents=True)
+    return root
+
+
+def walked(root: Path, max_entries: int = 1000, **more: Any) -> discovery.Walk:
+    candidates = {str(path): "here" for path in sorted(root.iterdir())}
+    return discovery.Walk(max_entries, lambda: False, **more).look(candidates)
+
+
+def test_the_walk_finds_data_databases_and_servers(root: Path) -> None:
+    walk = walked(root)
+    found = {(one["kind"], one["name"]): one for one in walk.findings}
+    assert set(found) == {("directory", f"{root}/data"), ("sqlite", f"{root}/data/app.db")}
+    assert found["directory", f"{root}/data"]["size_bytes"] == 1000 + len("only a name")
+    assert walk.servers == [("postgresql", f"{root}/pg/15")]
+    assert not walked(root, skip=[f"{root}/data/deep", f"{root}/pg/15"]).servers
+
+
+def test_what_the_limit_leaves_unseen_is_said(root: Path) -> None:
+    found = walked(root, max_entries=2).findings
+    unfinished = next(one for one in found if one["problem"])
+    assert judge(unfinished, [files("/")], [])["status"] == "unknown"
+    assert f"{root}/data" in unfinished["name"]
+    assert "max_entries" in unfinished["remedy"]
+    directory = next(one for one in found if one["name"] == f"{root}/data")
+    assert (directory["size_bytes"], judge(directory, [], [])["status"]) == (None, "gap")
+
+
+def test_a_network_filesystem_is_unknown() -> None:
+    (found,) = discovery.remote(
+        [Mount("/", "ext4", "8:1", ["rw"], ["rw"]), Mount("/nfs", "nfs4", "0:9", ["rw"], ["rw"])]
+    )
+    assert judge(found, [], [])["status"] == "unknown"
+    assert judge(found, [files("/nfs")], [])["status"] == "covered"
+
+
+def test_a_server_that_does_not_run_is_unknown(root: Path) -> None:
+    (found,) = discovery_servers.postgresql(f"{root}/pg/15")
+    assert judge(found, [], [])["status"] == "unknown"
+    assert "does not run" in found["problem"]
+
+
+def test_the_module_hides_secrets_and_nothing_else(anna: Anna) -> None:
+    sources = [
+        {"id": "etc", "paths": ["/etc"], "every": "24h"},
+        {"id": "shop", "type": "postgresql", "database": "shop", "password": "hunter2-secret"},
+    ]
+    ignore = [{"pattern": "*", "reason": "only looked at"}]
+    said = anna.call("backup_coverage", sources=sources, ignore=ignore, max_entries=2000)
+    etc = next(one for one in said["coverage"]["findings"] if one["name"] == "/etc")
+    assert (etc["status"], etc["sources"]) == ("covered", ["etc"])
+    (etc_source, _shop) = said["coverage"]["sources"]
+    assert (etc_source["id"], etc_source["type"], etc_source["plan"]["every_s"]) == ("etc", "files", 86400)
+    assert "hunter2-secret" not in str(said)
+    assert {one["status"] for one in said["coverage"]["findings"]} <= {"covered", "ignored"}
