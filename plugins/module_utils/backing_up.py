@@ -72,8 +72,14 @@ def some(paths):
 
 
 def look(session, spec, record):
-    """Check mode: what a backup would read, without touching repository or state."""
+    """Check mode: what a backup would read, without touching the repository."""
     source = registry.source_of(spec)
+    # A dump takes the place of the one that a backup may be saving at this moment.
+    with session.working() if source.SPOOLS else contextlib.nullcontext(session.engine()) as engine:
+        return _look(session, engine, source, spec, record)
+
+
+def _look(session, engine, source, spec, record):
     try:
         prepared = source.prepare(session.effects())
         record["warnings"] = list(prepared.warnings)
@@ -85,7 +91,6 @@ def look(session, spec, record):
                 record["total_bytes"] += found.info.st_size
     finally:
         source.cleanup()
-    engine = session.engine()
     record["engine"] = {"name": engine.name, "version": engine.version}
     try:
         recognise(engine, session.memory, session.url)

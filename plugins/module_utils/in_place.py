@@ -36,6 +36,14 @@ def loads(header):
     return hasattr(registry.KINDS[header["type"]], "put_back")
 
 
+def source_of(header, definition):
+    """The source as it is declared today, or as it was when it was saved, that puts its data back itself."""
+    source = registry.source_of({**header["definition"], **definition})
+    if not hasattr(source, "put_back"):
+        raise BackupError("engine_failed", _BY_HAND.format(header["source"]))
+    return source
+
+
 def look(session, header, expected, roots, record):
     """What is there now, compared with the manifest's entries `expected`; fills the record's part about it."""
     differing, directories, extra, problems = [], [], [], []
@@ -83,8 +91,9 @@ def put_in_place(session, engine, header, live, copy, wish, record):
             if wish["safety"]:
                 _save_aside(session, engine, header, wish["definition"], record)
             if live is None:
-                kind = registry.source_of({**header["definition"], **wish["definition"]})
-                done += kind.put_back(copy + (header["paths"][0] if kind.SPOOLS else ""), session.effects())
+                done.append("began to put the copy back")
+                source = source_of(header, wish["definition"])
+                done[-1:] = source.put_back(copy + (header["paths"][0] if source.SPOOLS else ""), session.effects())
             else:
                 _put_files(session, live, os.fsencode(copy), wish["delete"], record)
     except BackupError as failure:
@@ -220,6 +229,10 @@ def _restore_contexts(session, paths, record):
     record["done"].append("set SELinux contexts")
 
 
+_BY_HAND = (
+    "A whole server is not put back by itself. Nothing was done. Restore {0} into a directory (--to) and follow the "
+    "steps for its method in docs/backup.md."
+)
 _NO_SAFETY = (
     "The safety snapshot of what is there now failed: {0} Nothing was overwritten. Repair that, or go on without one "
     "(--no-safety), when what is there is worth nothing."

@@ -83,6 +83,7 @@ class _Job:
         if in_place.loads(header):
             if self._parts:
                 raise BackupError("engine_failed", _WHOLE.format(header["type"]))
+            in_place.source_of(header, self._wish["definition"])
         else:
             expected = (e for e in manifest.entries(self._path) if not self._parts or is_below(e, self._parts))
             live = in_place.look(self._session, header, expected, self._roots, record)

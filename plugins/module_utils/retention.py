@@ -8,13 +8,15 @@ import datetime
 import re
 from collections import namedtuple
 
-from .engines.base import complete_ids
+from .engines.base import SAFETY, complete_ids
 from .verification import LEVELS
 
 UTC = datetime.timezone.utc
 CLOCK_TOLERANCE_S = 300
 # A removal of so few is never too many: most of a handful goes on the first days already.
 FEW = 3
+# Whoever restored in place will have noticed by then what it took away.
+SAFE_FOR = datetime.timedelta(days=30)
 
 # What a rule counts: the newest snapshot of each. Hours, days, ISO weeks, months and years are those of UTC.
 _PERIODS = {
@@ -82,6 +84,9 @@ def decide(snapshots, rules, now, holds=(), evidence=None):
     why = {s.id: [] for s in snapshots}
     _apply(rules, complete, why)
     _guard(snapshots, complete, evidence or {}, why)
+    for s in snapshots:
+        if SAFETY in s.tags and now - _moment(s) < SAFE_FOR:
+            why[s.id].append("safety snapshot of the last {0} days".format(SAFE_FOR.days))
     for s in future:
         why[s.id].append("dated in the future: counts for nothing")
     for hold in holds:

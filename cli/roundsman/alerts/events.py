@@ -10,6 +10,7 @@ from typing import Any
 from roundsman.alerts.model import AlertState, CheckResult, Measurement, NoData, Status
 from roundsman.alerts.names import FRESHNESS, REACHABLE, CheckKind, check_kind
 from roundsman.alerts.unreachable import why_unreachable
+from roundsman.backups.evidence import rank
 
 Entry = Mapping[str, Any]
 
@@ -51,7 +52,7 @@ def events_of(entry: Entry, known: Mapping[str, AlertState], playbook: str = "")
         case "backup" | "prune":
             events = _of_source(source, CheckKind(kind))
         case "verify":
-            events = _verify(source)
+            events = _verify(source, known)
         case "failed":
             events = _failed(source, playbook)
         case _:
@@ -148,14 +149,31 @@ def _of_source(source: _Source, kind: CheckKind) -> list[Measurement]:
     return [done] if check == kind.value else [source.result(kind, Status.OK, f"{kind} ran"), done]
 
 
-def _verify(source: _Source) -> list[Measurement]:
+def _verify(source: _Source, known: Mapping[str, AlertState]) -> list[Measurement]:
     verifications = source.data.get("verifications") or []
     if not source.ok and not verifications:
         return [source.result(CheckKind.VERIFY, Status.UNKNOWN, f"verification failed: {source.msg}")]
     return [
         source.result(CheckKind.VERIFY, Status.OK, "verification ran"),
-        *(result for verification in verifications for result in _verification(source, verification)),
+        *(
+            result
+            for verification in verifications
+            for result in _verification(source, verification)
+            if not _proves_less(source, known, result)
+        ),
     ]
+
+
+def _proves_less(source: _Source, known: Mapping[str, AlertState], result: CheckResult) -> bool:
+    """Whether a look that held was at a lower level than the damage that is known: it disproves nothing."""
+    if result.status is not Status.OK:
+        return False
+    failed = [
+        alert.evidence.get("failed_level")
+        for alert in source.open_alerts(known)
+        if alert.check == result.check and alert.evidence.get("outcome") == "damaged"
+    ]
+    return any(rank(result.evidence["level"]) < rank(level) for level in failed)
 
 
 def _verification(source: _Source, found: Mapping[str, Any]) -> list[CheckResult]:

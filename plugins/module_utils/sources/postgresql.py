@@ -17,7 +17,7 @@ from . import postgresql_server
 from .base import Prepared, expectations, moment_of
 from .keys import Fault, members, text_faults
 from .postgresql_basebackup import BasebackupSource
-from .postgresql_live import exists, make_missing_roles, rename, undo
+from .postgresql_live import exists, make_missing_roles, rename, reopen, undo
 from .postgresql_talk import (
     LOCK_WAIT,
     LOGIN_KEYS,
@@ -182,6 +182,8 @@ class PostgresqlSource:
                 failure.message += " " + undo(effects, server, one["name"], failed, aside if existed else None)
                 failure.message += " Put back before: {0}.".format("; ".join(done) or "nothing")
                 raise
+            if existed:
+                reopen(effects, server, aside)
             kept = "; what was there is kept as database {0}: drop it when it is not needed".format(aside)
             done.append("restored database {0}{1}".format(one["name"], kept if existed else ""))
         return done

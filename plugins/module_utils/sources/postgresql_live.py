@@ -37,6 +37,12 @@ def rename(asked, old, new):
     asked.ask("ALTER DATABASE {0} RENAME TO {1}".format(name(old), name(new)))
 
 
+def reopen(effects, server, database):
+    """Let a database that stepped aside be looked into."""
+    with talk(effects, server, "template1", "engine_failed") as asked:
+        asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS true".format(name(database)))
+
+
 def undo(effects, server, database, failed, aside):
     """Let the old database come back; returns what state that left, in words. Nothing is ever dropped."""
     try:

@@ -71,8 +71,10 @@ class SqliteSource:
 
     def put_back(self, copy, effects):
         """Through the backup API, which locks out writers: a crash leaves the database as it was."""
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
         restored = self._inside(copy)
+        if not os.path.isfile(restored):
+            raise BackupError("engine_failed", "The copy holds no {0}. Nothing was overwritten.".format(restored))
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
         existed = os.path.exists(self._path)
         _copy(restored, self._path, effects.tick, "immutable=1")
         if not existed:

@@ -113,6 +113,20 @@ def test_a_damaged_snapshot_is_named_with_its_level() -> None:
     assert event.message == "etc of web1, snapshot 01234567: damaged at read: x"
 
 
+@pytest.mark.parametrize(("level", "told"), [("stored", False), ("read", True), ("restored", True)])
+def test_a_lower_level_that_holds_does_not_end_the_alert_of_damage(level: str, told: bool) -> None:
+    (event,) = (
+        one
+        for one in events_of(entry("verify", {"verifications": [verification("damaged", failed_level="read")]}), {})
+        if one.check == "verify:etc"
+    )
+    damage = decide(None, event, MUCH_LATER).state
+    assert damage is not None
+    again = verification("ok", level=level, wanted=level)
+    found = events_of(entry("verify", {"verifications": [again]}), {damage.fingerprint: damage})
+    assert ("verify:etc" in [one.check for one in found]) is told
+
+
 def test_a_failed_backup_says_why() -> None:
     line = entry("backup", {"backup": {"source": "etc", "reason": "no_space", "snapshots": []}}, ok=False, msg="full")
     *_, event = events_of(line, {})

@@ -185,6 +185,14 @@ def test_incomplete_ones(have: list[tuple[int, str]], removed: list[int]) -> Non
     assert ids(decide(snapshots, {"last": 1}, NOW).remove) == [name(number) for number in removed]
 
 
+def test_a_safety_snapshot_stays_a_month_and_counts_for_nothing() -> None:
+    safety = made(NOW - timedelta(days=29), 8, "safety")
+    old = made(NOW - timedelta(days=31), 9, "safety")
+    plan = decide([old, safety, *daily(3)], {"last": 3}, NOW)
+    assert ids(plan.remove) == [old.id]
+    assert (plan.counted, plan.lost) == (3, 0)
+
+
 def test_the_unmarked_original_of_an_incomplete_copy_counts_as_incomplete() -> None:
     first = made(NOW - timedelta(days=2), 1)
     copy = made(NOW - timedelta(days=1), 2, "incomplete", original=first.id)

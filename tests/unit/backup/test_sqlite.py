@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils.engines.base import BackupError
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base import moment_of
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.sqlite import SqliteSource
 
@@ -118,6 +119,8 @@ def test_it_is_put_back_whether_or_not_it_is_still_there(anna: Anna, shop: Path)
         def tick() -> None:
             """There is time."""
 
+    with pytest.raises(BackupError, match="Nothing was overwritten"):
+        source.put_back(str(anna.root / "elsewhere"), Effects())
     for existed in (True, False):
         if not existed:
             for file in (shop, Path(f"{shop}-wal"), Path(f"{shop}-shm")):
