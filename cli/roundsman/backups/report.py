@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from roundsman.backups.coverage import SEEN_RESTORED, Gap, Look, by_host, gaps, interval, is_good, patience_of
+from roundsman.backups.evidence import rank
 from roundsman.backups.freshness import LATE
 from roundsman.times import moment, stamp
 
@@ -40,7 +41,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Clocks:
-    """When each of these last went well."""
+    """When each of these last went well; the same clocks as those that alert (`freshness`)."""
 
     backup: str | None
     retention: str | None
@@ -155,14 +156,15 @@ def _source(
     clocks = Clocks(
         backup=newest["time"] if newest else None,
         retention=_last(entry["time"] for entry, _one in said.prunes if entry["ok"]),
-        check=_last([row["verified_at"] for row in good if row["verified_at"]] + [one["time"] for one in well]),
-        drill=_last(row["verified_at"] for row in good if row["level"] in SEEN_RESTORED),
+        check=_last(one["time"] for one in well if rank(one["wanted"]) >= rank("read")),
+        drill=_last(one["time"] for one in well if one["wanted"] == "proven"),
     )
+    seen_restored_at = _last(row["verified_at"] for row in good if row["level"] in SEEN_RESTORED)
     return SourceReport(
         host=host,
         source=source,
         type=plan.get("type") or backup.get("type"),
-        status=_status(mine, newest, clocks, plan, said, now),
+        status=_status(mine, newest, seen_restored_at, plan, said, now),
         declared=bool(plan) if host in looks else None,
         recovery_point=clocks.backup,
         objective_s=every.total_seconds() if every else None,
@@ -188,7 +190,7 @@ def _last(times: Iterable[str]) -> str | None:
 
 
 def _status(
-    mine: Sequence[Row], newest: Row | None, clocks: Clocks, plan: Row, said: _Said, now: datetime
+    mine: Sequence[Row], newest: Row | None, seen_restored_at: str | None, plan: Row, said: _Said, now: datetime
 ) -> str:  # fmt: skip
     if newest is None:
         return "lost"
@@ -198,7 +200,7 @@ def _status(
     every = interval(plan, "every_s")
     if every and now - moment(newest["time"]) > every * LATE:
         return "late"
-    if clocks.drill is None or now - moment(clocks.drill) > patience_of(plan):
+    if seen_restored_at is None or now - moment(seen_restored_at) > patience_of(plan):
         return "unproven"
     return "good"
 

@@ -24,6 +24,7 @@ def entry(kind: str = "backup", ok: bool = True, **more: Any) -> dict[str, Any]:
 def verified(**more: Any) -> dict[str, Any]:
     one = {
         "source": "shop", "snapshot": "a" * 64, "level": "restored", "outcome": "ok", "time": ago(days=1),
+        "wanted": "restored",
         "restore_s": 12.0, "drill_s": None, "where": "spare1", "canary_at": None, "reason": None, "message": "", **more,
     }  # fmt: skip
     return entry("verify", one["outcome"] == "ok", data={"verifications": [one]}, time=one["time"])
@@ -43,14 +44,15 @@ def test_an_empty_store_is_a_report_of_what_nobody_knows() -> None:
 
 def test_a_source_that_is_well() -> None:
     canary = ago(hours=5, minutes=2)
-    said = of([snapshot()], entry("prune", time=ago(hours=4)), verified(restore_s=9.0, time=ago(days=2)),
+    drilled = verified(wanted="proven", restore_s=None, time=ago(days=3))
+    said = of([snapshot()], entry("prune", time=ago(hours=4)), drilled, verified(restore_s=9.0, time=ago(days=2)),
               verified(canary_at=canary, drill_s=20.0))  # fmt: skip
     assert (said.status, said.recovery_point, said.objective_s) == ("good", ago(hours=5), 21600)
     assert said.proof is not None
     assert (said.proof.level, said.proof.where, said.proof.canary_at) == ("restored", "spare1", canary)
     assert ([took for _at, took in said.restores], said.restore_s, said.drill_s) == ([9.0, 12.0], 12.0, 20.0)
     assert vars(said.clocks) == {
-        "backup": ago(hours=5), "retention": ago(hours=4), "check": ago(days=1), "drill": ago(days=1),
+        "backup": ago(hours=5), "retention": ago(hours=4), "check": ago(days=1), "drill": ago(days=3),
     }  # fmt: skip
     assert said.total_bytes == 2048
 
