@@ -160,7 +160,8 @@ class Walk:
 
 
 def _is_sqlite(path):
-    if not path.endswith(SQLITE_NAMES):
+    # Programs keep caches and settings in hidden places; the directory that these lie in is a finding itself.
+    if not path.endswith(SQLITE_NAMES) or "/." in path:
         return False
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -142,6 +142,8 @@ def root(tmp_path: Path) -> Path:
     database.close()
     (root / "data/app.db-wal").write_bytes(b"y" * 5000)
     (root / "data/notes.db").write_text("only a name")
+    (root / "data/.cache").mkdir()
+    (root / "data/.cache/app.db").write_bytes((root / "data/app.db").read_bytes())
     (root / "pg/15/base").mkdir(parents=True)
     (root / "pg/15/PG_VERSION").write_text("15")
     (root / "empty/below").mkdir(parents=True)
@@ -157,7 +159,8 @@ def test_the_walk_finds_data_databases_and_servers(root: Path) -> None:
     walk = walked(root)
     found = {(one["kind"], one["name"]): one for one in walk.findings}
     assert set(found) == {("directory", f"{root}/data"), ("sqlite", f"{root}/data/app.db")}
-    assert found["directory", f"{root}/data"]["size_bytes"] == 1000 + len("only a name")
+    cached = (root / "data/.cache/app.db").stat().st_size
+    assert found["directory", f"{root}/data"]["size_bytes"] == 1000 + len("only a name") + cached
     assert walk.servers == [("postgresql", f"{root}/pg/15")]
     assert not walked(root, skip=[f"{root}/data/deep", f"{root}/pg/15"]).servers
 
