@@ -31,19 +31,25 @@ _OWNER = (("uid", "owner"), ("gid", "group"))
 
 def pairs(expected, restored):
     """Merge two sequences in walk order into (entry or None, Found or None)."""
-    entry, found = next(expected, None), next(restored, None)
-    while entry is not None or found is not None:
-        left = tree.order(tree.raw(entry["path"])) if entry is not None else None
-        right = tree.order(found.path) if found is not None else None
-        if right is None or (left is not None and left < right):
-            yield entry, None
-            entry = next(expected, None)
-        elif left is None or right < left:
-            yield None, found
-            found = next(restored, None)
+    return merged(
+        expected, restored, lambda entry: tree.order(tree.raw(entry["path"])), lambda found: tree.order(found.path)
+    )
+
+
+def merged(lefts, rights, left_key, right_key):
+    """Merge two iterators that are sorted by their keys into (left or None, right or None)."""
+    left, right = next(lefts, None), next(rights, None)
+    while left is not None or right is not None:
+        at, other = left_key(left) if left is not None else None, right_key(right) if right is not None else None
+        if other is None or (at is not None and at < other):
+            yield left, None
+            left = next(lefts, None)
+        elif at is None or other < at:
+            yield None, right
+            right = next(rights, None)
         else:
-            yield entry, found
-            entry, found = next(expected, None), next(restored, None)
+            yield left, right
+            left, right = next(lefts, None), next(rights, None)
 
 
 def problems_of(entry, found, base, with_owner, tick):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..exits import ExitCode
+from .browse import diff, find
 from .common import (
     Failure,
     config_option,
@@ -35,7 +36,7 @@ def backup() -> None:
     """Make, list, verify and prune backups."""
 
 
-for command in (prune, hold, release):
+for command in (find, diff, prune, hold, release):
     backup.add_command(command)
 
 

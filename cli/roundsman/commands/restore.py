@@ -44,7 +44,7 @@ def restore(
     wanted = {
         "roundsman_restore_source": source or "",
         "roundsman_restore_snapshot": snapshot or "latest",
-        "roundsman_restore_at": _moment(at),
+        "roundsman_restore_at": moment_option(at, "--at"),
         "roundsman_restore_paths": list(paths),
         "roundsman_restore_target": target or "",
         "roundsman_restore_in_place": not target,
@@ -90,7 +90,8 @@ def _refuse_contradictions(
         raise click.UsageError("--snapshot and --path need the --source that they belong to")
 
 
-def _moment(at: str | None) -> str:
+def moment_option(at: str | None, hint: str) -> str:
+    """The moment that an option means, RFC 3339; empty without one."""
     if not at:
         return ""
     from ..backups.recovery import time_meant  # noqa: PLC0415
@@ -99,7 +100,7 @@ def _moment(at: str | None) -> str:
     try:
         return time_meant(at, now())
     except ValueError as error:
-        raise click.BadParameter(f"{at!r} {error}", param_hint="--at") from None
+        raise click.BadParameter(f"{at!r} {error}", param_hint=hint) from None
 
 
 def _require_hosts(session: Session, inventories: tuple[str, ...], *names: str | None) -> None:

@@ -94,6 +94,13 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
+    def find(self, pattern, host, source):
+        """Entries whose name or path matches, of a host's snapshots (and source's, when given).
+
+        A list of (snapshot id, {path, type, size_bytes, mtime}).
+        """
+
+    @abc.abstractmethod
     def dump(self, snapshot, path, stream):
         """Write one file of a snapshot to a binary stream."""
 

@@ -225,6 +225,10 @@ class Restic(Engine):
             options = ["--read-data-subset={0}/{1}".format(*part)]
         self._ask(doing, ["check", "--no-cache", *options])
 
+    def find(self, pattern, host, source):
+        argv = words.find_command(pattern, host, source)
+        return words.found_entries(self._ask_quickly("searching", argv))
+
     def dump(self, snapshot, path, stream):
         self._ask("reading {0}".format(path), ["dump", "--no-cache", snapshot, path], stdout=stream)
 

@@ -8,7 +8,7 @@ import datetime
 import json
 import re
 
-from .base import Snapshot
+from .base import TAG, Snapshot
 from .patterns import literal
 
 OLDEST = (0, 14, 0)
@@ -99,6 +99,29 @@ def _message(line):
     error = record.get("error")
     text = record.get("message") or (error.get("message") or error.get("Op") if isinstance(error, dict) else error)
     return "{0} {1}".format(text or "error", record.get("item", "")).strip() if text or error else line
+
+
+def find_command(pattern, host, source):
+    """Arguments of `find`; `--` would be taken for a pattern by 0.14, so that a pattern may not begin with a dash."""
+    tag = TAG + (",source=" + source if source else "")
+    return ["find", "--json", "--host", host, "--tag", tag, pattern]
+
+
+def found_entries(text):
+    """`find --json` as a list of (snapshot id, entry)."""
+    return [
+        (
+            one["snapshot"],
+            {
+                "path": match["path"],
+                "type": match.get("type", "file"),
+                "size_bytes": match.get("size", 0),
+                "mtime": utc(match["mtime"]),
+            },
+        )
+        for one in json.loads(text or "null") or []
+        for match in one.get("matches") or []
+    ]
 
 
 def limit_options(repository, limits):
