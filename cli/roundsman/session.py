@@ -208,14 +208,17 @@ class Session:
 def ask(settings: Settings, request: Request, module: str) -> dict[str, Mapping[str, Any]]:
     """host -> what a module answers that looks at the inventory alone: nothing is recorded, no store is opened.
 
-    Raises AskError with Ansible's words.
+    Raises AskError with the words of the module, or else Ansible's.
     """
     answers: dict[str, Mapping[str, Any]] = {}
+    refusals: list[str] = []
 
     def take(event: Mapping[str, Any]) -> None:
-        data = event.get("event_data", {})
-        if event.get("event") == "runner_on_ok" and data["resolved_action"] == module:
+        kind, data = event.get("event"), event.get("event_data", {})
+        if kind == "runner_on_ok" and data["resolved_action"] == module:
             answers[data["host"]] = data["res"]
+        elif kind == "runner_item_on_failed" or (kind == "runner_on_failed" and not refusals):
+            refusals.append(str(data["res"].get("msg", "")).removeprefix("Task failed: "))
 
     with tempfile.TemporaryDirectory(prefix="roundsman-") as scratch:
         job = _job(settings, _new_run_id(), request)
@@ -227,7 +230,8 @@ def ask(settings: Settings, request: Request, module: str) -> dict[str, Mapping[
             while not execution.wait(POLL_S):
                 pass
     if execution.rc != 0 or not answers:
-        raise AskError(execution.error or "\n".join(execution.last_words) or "ansible-playbook gave no answer")
+        words = "\n".join([*refusals, *([] if refusals else execution.last_words)])
+        raise AskError(execution.error or words or "ansible-playbook gave no answer")
     return answers
 
 

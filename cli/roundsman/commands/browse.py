@@ -76,7 +76,7 @@ def _asked(
     try:
         answers = ask(settings, request, f"{COLLECTION}.backup_{what}")
     except AskError as error:
-        raise Failure(f"{host} gives no answer: {error}", ExitCode.RUN_FAILED) from None
+        raise Failure(f"{host}: {error}", ExitCode.RUN_FAILED) from None
     if len(answers) != 1:
         raise Failure(f"{what} takes one HOST; {host} means {len(answers)}", ExitCode.USAGE)
     return next(iter(answers.values()))
