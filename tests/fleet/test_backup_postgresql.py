@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,12 @@ def drilled(roundsman: Roundsman) -> dict[str, Any]:
     return dict(found)
 
 
+def restores(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    (host,) = json.loads(done.stdout)["hosts"]
+    return list(host["restores"])
+
+
 @pytest.mark.parametrize(("release", "spare"), [("bookworm", "trixie"), ("trixie", "trixie")])
 def test_under_load_it_is_proven_elsewhere_and_put_back(fleet: Fleet, tmp_path: Path, release: str, spare: str) -> None:
     vault = fleet.backup_server("vault1", append_only=True)
@@ -92,22 +99,26 @@ def test_under_load_it_is_proven_elsewhere_and_put_back(fleet: Fleet, tmp_path: 
     db1.run("systemctl stop load")
     sql(db1, "DROP DATABASE shop WITH (FORCE)", "postgres")
     sql(db1, 'DROP ROLE "odd role"; ALTER ROLE seller PASSWORD NULL', "postgres")
-    restored = roundsman.run("restore", "db1", "--source", "shop", "--to", "/srv/back")
-    assert restored.returncode == 0, restored.stdout
-    copy = "/srv/back/var/lib/roundsman/spool/shop"
-    assert put_back(db1, SOURCE, copy) == {"done": ['made role "odd role"', "restored database shop"]}
+    in_place = ("restore", "db1", "--source", "shop", "--in-place", "--yes", "--json")
+    # There is nothing left of which a safety snapshot could be made, and a person has to say that it is worth nothing.
+    refused = roundsman.run(*in_place)
+    assert "Nothing was overwritten" in refused.stdout, refused.stdout + refused.stderr
+    (record,) = restores(roundsman.run(*in_place, "--no-safety"))
+    assert record["done"] == ['made role "odd role"', "restored database shop"]
     assert int(sql(db1, "SELECT count(*) FROM orders")) == found["rows of shop.public.orders"]
     assert sql(db1, "SELECT max(at) FROM orders") == found["canary"]
     assert sql(db1, "SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == "seller"
     # Once more, over what is there: that steps aside.
     sql(db1, 'DELETE FROM "Odd ""Lines"')
-    again = put_back(db1, SOURCE, copy)
-    assert "done" in again, again
-    (said,) = again["done"]
+    (record,) = restores(roundsman.run(*in_place))
+    _saved, said = record["done"]
+    assert record["safety"]
     aside = said.partition("database shop_before_")[2].partition(":")[0]
     assert int(sql(db1, 'SELECT count(*) FROM "Odd ""Lines"')) == found['rows of shop.public.Odd "Lines']
     assert sql(db1, f"SELECT count(*) FROM pg_database WHERE datname = 'shop_before_{aside}'") == "1"
     # A dump that breaks off half way leaves what was there.
+    assert roundsman.run("restore", "db1", "--source", "shop", "--to", "/srv/back").returncode == 0
+    copy = "/srv/back/var/lib/roundsman/spool/shop"
     db1.run(f"truncate -s -100K {copy}/shop.dump")
     failed = put_back(db1, SOURCE, copy)
     assert failed["reason"] == "engine_failed"
