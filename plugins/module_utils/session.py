@@ -16,7 +16,7 @@ from .engines.restic import LIMITS, Restic
 from .redaction import redactor, url_secrets, without_credentials
 from .repository import Memory, key, local_path
 from .sources.base import Effects
-from .state import State, default_directory, from_os_error, remove_tree
+from .state import State, from_os_error, own_directory, remove_tree
 
 COMMON = {
     "repository": {"type": "str", "required": True},
@@ -56,7 +56,7 @@ class Session:
         known = [params["password"], *secrets, *(str(value) for value in params["environment"].values())]
         self.redact = redactor(self.url, known)
         module.no_log_values.update(url_secrets(self.url))
-        self.state = State(params["state_dir"] or default_directory(os.geteuid(), os.path.expanduser("~")))
+        self.state = State(params["state_dir"] or own_directory())
         self.memory = Memory(self.state)
         self._lock_fd = None
         self.started = time.monotonic()

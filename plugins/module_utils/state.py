@@ -17,9 +17,9 @@ import time
 from .engines.base import BackupError
 
 
-def default_directory(euid, home):
+def own_directory():
     """`/var/lib/roundsman` for root, a directory of one's own for everybody else."""
-    return "/var/lib/roundsman" if euid == 0 else os.path.join(home, ".local", "state", "roundsman")
+    return "/var/lib/roundsman" if os.geteuid() == 0 else os.path.expanduser("~/.local/state/roundsman")
 
 
 class State:

@@ -106,14 +106,14 @@ from ..module_utils.redaction import without_credentials
 from ..module_utils.repository import local_path
 from ..module_utils.sources import registry
 from ..module_utils.sources.plan import plan_of
-from ..module_utils.state import default_directory
+from ..module_utils.state import own_directory
 
 
 def found_on_host(params):
     """Everything that somebody may want back."""
     deadline = time.monotonic() + params["timeout_s"]
     mounted, _fstab = mounts.read_mounts()
-    own = [params["state_dir"] or default_directory(os.geteuid(), os.path.expanduser("~"))]
+    own = [params["state_dir"] or own_directory()]
     repository = local_path(params["repository"] or "")
     walk = discovery.Walk(
         params["max_entries"],

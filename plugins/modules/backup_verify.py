@@ -17,8 +17,8 @@ description:
     without a cache into a scratch directory, and that every entry equals the manifest taken at backup time. V(proven)
     means that the application was started from the restored copy, apart from the network, and answered what it had
     answered at backup time. Files without an application stay at V(restored), which is all that can be known of them.
-  - Each level includes the ones before it, but V(restored) needs no V(read) when O(read_days) spreads the reading, for it
-    reads all data of its snapshot. The repository is checked once for all snapshots of a call.
+  - Each level includes the ones before it, but V(restored) needs no V(read) when O(read_days) spreads the reading, for
+    it reads all data of its snapshot. The repository is checked once for all snapshots of a call.
   - Owner and group are compared only by root, because nobody else can restore them.
   - Fails when any snapshot did not reach the wanted level, and reports all of them in any case.
 extends_documentation_fragment:

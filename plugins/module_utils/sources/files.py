@@ -111,8 +111,8 @@ class FilesSource:
         return {name: found[name] for name in values}
 
 
-def _below(path, root):
-    return (path.rstrip(b"/") + b"/").startswith(root.rstrip(b"/") + b"/")
+def _below(inner, outer):
+    return (inner.rstrip(b"/") + b"/").startswith(outer.rstrip(b"/") + b"/")
 
 
 def _filesystem(path):
