@@ -19,10 +19,11 @@ Place = namedtuple("Place", "directory inside prefix")
 
 _SBIN = ":/usr/local/sbin:/usr/sbin:/sbin"
 # The server's user may not enter the directories above its own, which are root's alone: in a mount namespace it sees
-# it at /mnt. Whoever changes the user loses the signal that ends it with us, so it is asked for once more.
+# it at /mnt. Whoever changes the user loses the signal that ends it with us, so it is asked for once more. Nothing of
+# the server is worth a polite end.
 _INSIDE = (
     'mount --bind "$1" /mnt; cd /mnt; uid=$2; gid=$3; shift 3; '
-    'exec setpriv --reuid "$uid" --regid "$gid" --init-groups --pdeathsig TERM -- "$@"'
+    'exec setpriv --reuid "$uid" --regid "$gid" --init-groups --pdeathsig KILL -- "$@"'
 )
 
 
