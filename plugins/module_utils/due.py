@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import calendar
 import time
 
 from .backing_up import listed
 from .engines.base import BackupError, of_source
 from .repository import recognise
-from .session import timestamp
+from .session import seconds, timestamp
 from .sources.plan import plan_of
 
 # A schedule that comes a little early must not find the backup not yet due, or every second one would be left out.
@@ -22,7 +21,7 @@ def due_at(times, every_s, now_s):
 
     A snapshot that is dated in the future proves nothing about now.
     """
-    made = [calendar.timegm(time.strptime(one[:19], "%Y-%m-%dT%H:%M:%S")) for one in times]
+    made = [seconds(one) for one in times]
     past = [one for one in made if one <= now_s]
     following = max(past) + every_s if past else now_s
     return following if following - now_s > EARLY * every_s else None

@@ -9,7 +9,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.sources import pla
 from .cast import Anna
 
 NOW_S = 1_790_000_000  # 2026-09-21T14:13:20Z
-HOUR_AGO, NEXT_YEAR = "2026-09-21T13:13:20.5Z", "2027-09-21T13:13:20Z"
+HOUR_AGO, NEXT_YEAR = "2026-09-21T13:13:20.000Z", "2027-09-21T13:13:20.000Z"
 
 
 @pytest.mark.parametrize(
