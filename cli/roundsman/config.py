@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .times import seconds
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
@@ -73,6 +74,7 @@ class Route(_Section):
 class Alerts(_Section):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
+    acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     receivers: list[Receiver] = Field(default_factory=list)
     route: Route | None = None
 
