@@ -13,33 +13,20 @@ from pydantic import BeforeValidator, Field, model_validator
 from . import alertmanager_file, config_file
 from .alertmanager_file import AlertmanagerFile
 from .alerts import routing
+from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .alerts_config import Rules, complain
-from .config_base import Duration, Secret, Section
+from .config_base import Duration, Section
+from .receivers_config import Receiver
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
 SQLITE = "sqlite:///"
 
 
-class Webhook(Section):
-    """An HTTP endpoint that takes the payload described in docs/alerts.md."""
-
-    url: Secret
-    headers: dict[str, Secret] = Field(default_factory=dict)
-    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(seconds=60))
-
-
-class Receiver(Section):
-    """Who is told: any number of Apprise URLs and webhooks."""
-
-    name: str = Field(min_length=1)
-    urls: list[Secret] = Field(default_factory=list)
-    webhooks: list[Webhook] = Field(default_factory=list)
-
-
 class Alerts(Rules):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
+    acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     receivers: list[Receiver] = Field(default_factory=list)
     alertmanager: Annotated[AlertmanagerFile | None, BeforeValidator(alertmanager_file.load)] = None
 
