@@ -119,6 +119,15 @@ def from_maps(match: Mapping[str, str], match_re: Mapping[str, str]) -> Matchers
     return in_order([*equal, *(Matcher(name, Operator.REGEX, f"^(?:{value})$") for name, value in match_re.items())])
 
 
+def labels_from(text: str) -> dict[str, str]:
+    """Labels as people write them: `severity=critical,team="db"`. Raises MatcherError."""
+    labels = parse(text)
+    for label in labels:
+        if label.operator is not Operator.EQUAL:
+            raise MatcherError(f"{label} is no label; write for example severity=critical")
+    return {label.name: label.value for label in labels}
+
+
 def _split(text: str) -> list[str]:
     """At the commas outside of quotes; one at the end separates nothing."""
     pieces, start, quoted = [], 0, False
