@@ -104,19 +104,30 @@ class Silence:
         )
 
 
-def in_force(silences: Iterable[Silence], now: datetime, intervals: Intervals) -> list[Silence]:
-    """The silences that count now; not those whose time intervals are configured no more: better told than lost."""
-    return [
-        silence
-        for silence in silences
-        if silence.standing(now) is Standing.ACTIVE
-        and (not silence.during or containing(silence.during, now, intervals))
-    ]
+class Silencer:
+    """The silences that count now; not those whose time intervals are configured no more: better told than lost.
 
+    They are found by the values that they demand, so that an alert costs the same, however many silences there are.
+    """
 
-def silenced_by(labels: Labels, silences: Iterable[Silence], now: datetime, intervals: Intervals) -> list[Silence]:
-    """The silences that keep an alert with these labels from being notified now."""
-    return [silence for silence in in_force(silences, now, intervals) if matches_all(silence.matchers, labels)]
+    def __init__(self, silences: Iterable[Silence], now: datetime, intervals: Intervals) -> None:
+        self._by_label: dict[tuple[str, str], list[Silence]] = {}
+        self._others: list[Silence] = []
+        for silence in silences:
+            in_its_time = not silence.during or containing(silence.during, now, intervals)
+            if silence.standing(now) is Standing.ACTIVE and in_its_time:
+                self._where(silence).append(silence)
+
+    def _where(self, silence: Silence) -> list[Silence]:
+        for matcher in silence.matchers:
+            if matcher.operator is Operator.EQUAL and matcher.value:
+                return self._by_label.setdefault((matcher.name, matcher.value), [])
+        return self._others
+
+    def silencing(self, labels: Labels) -> list[Silence]:
+        """The silences that keep an alert with these labels from being notified."""
+        by_label = (one for label in labels.items() for one in self._by_label.get(label, ()))
+        return [one for one in (*by_label, *self._others) if matches_all(one.matchers, labels)]
 
 
 def of_alert(labels: Labels) -> Matchers:

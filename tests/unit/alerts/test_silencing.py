@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,9 +18,9 @@ from roundsman.alerts.silencing import (
     RunSilence,
     Silence,
     SilenceError,
+    Silencer,
     Standing,
     of_alert,
-    silenced_by,
     silenced_by_run,
     symptom,
 )
@@ -36,7 +37,7 @@ def silence(text: str = "host=web3", start: float = 0, end: float = 60, **more: 
 
 
 def silenced(*silences: Silence, minute: float = 10) -> bool:
-    return bool(silenced_by(DISK, silences, at(minute), {}))
+    return bool(Silencer(silences, at(minute), {}).silencing(DISK))
 
 
 def test_a_silence_counts_from_its_start_to_its_end_for_what_matches() -> None:
@@ -90,13 +91,13 @@ def test_a_recurring_mute_counts_within_its_times_only() -> None:
     nights = {"nights": [Interval(times=[clock_range("02:00", "03:00")])]}
     one = silence(end=10_000, during=("nights",))
     assert at(0).hour == 2
-    assert silenced_by(DISK, [one], at(10), nights)
-    assert not silenced_by(DISK, [one], at(70), nights)
-    assert silenced_by(DISK, [one], at(24 * 60), nights)
+    assert Silencer([one], at(10), nights).silencing(DISK)
+    assert not Silencer([one], at(70), nights).silencing(DISK)
+    assert Silencer([one], at(24 * 60), nights).silencing(DISK)
 
 
 def test_a_mute_whose_times_are_configured_no_more_mutes_nothing() -> None:
-    assert not silenced_by(DISK, [silence(during=("gone",))], at(10), {})
+    assert not Silencer([silence(during=("gone",))], at(10), {}).silencing(DISK)
 
 
 def test_until_it_resolves_is_about_that_alert_only() -> None:
@@ -125,7 +126,31 @@ def test_every_silence_ends(start: datetime, end: datetime, changes: list[tuple[
         except SilenceError:
             pass
         assert one.standing(one.ends_at) is Standing.EXPIRED
-        assert not silenced_by(DISK, [one], max(one.ends_at, one.starts_at), {})
+        assert not Silencer([one], max(one.ends_at, one.starts_at), {}).silencing(DISK)
+
+
+MATCHERS = st.lists(
+    st.tuples(st.sampled_from("ab"), st.sampled_from(["=", "!=", "=~"]), st.sampled_from(["x", "y", ""]))
+)
+
+
+@given(
+    st.lists(MATCHERS.map(lambda given: ",".join(map("".join, given))), max_size=5),
+    st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy")),
+)
+def test_the_index_finds_what_matches(texts: list[str], labels: dict[str, str]) -> None:
+    silences = [silence(text) for text in texts if not matches_all(parse(text), {})]
+    wanted = [one.matchers for one in silences if matches_all(one.matchers, labels)]
+    found = [one.matchers for one in Silencer(silences, at(10), {}).silencing(labels)]
+    assert sorted(map(str, found)) == sorted(map(str, wanted))
+
+
+def test_many_alerts_and_many_silences_are_quick() -> None:
+    silences = [silence(f"host=h{number},check=~.*") for number in range(2_000)]
+    silencer = Silencer(silences, at(10), {})
+    started = time.process_time()
+    assert sum(bool(silencer.silencing(DISK | {"host": f"h{number}"})) for number in range(10_000)) == 2_000
+    assert time.process_time() - started < 2
 
 
 @given(st.builds(silence, start=st.integers(0, 50), alert=st.none() | st.just("abc"), during=st.just(("n",))))
