@@ -232,6 +232,33 @@ deliveries = Table(
     Index("deliveries_by_message", "message_id"),
 )
 
+# alerts.silencing.Silence
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("matchers", JSON, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("starts_at", TIME, nullable=False),
+    Column("ends_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("alert", String(64)),
+    Column("during", JSON, nullable=False),
+    Index("silences_by_end", "ends_at"),
+)
+
+# alerts.silencing.RunSilence
+run_silences = Table(
+    "run_silences",
+    metadata,
+    Column("run", String(64), primary_key=True),
+    Column("hosts", JSON, nullable=False),
+    Column("symptoms", JSON, nullable=False),
+    Column("starts_at", TIME, nullable=False),
+    Column("ends_at", TIME, nullable=False),
+)
+
 # What is measured on hosts. The label is that of an item of performance data; empty for the value that is judged.
 series = Table(
     "series",
