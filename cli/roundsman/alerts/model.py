@@ -39,6 +39,7 @@ class NotifyKind(StrEnum):
     OPENED = "opened"
     WORSENED = "worsened"
     EXPIRED = "acknowledgement expired"
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
 
 
