@@ -6,13 +6,14 @@ import os
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
-from .times import seconds
+from .config_base import Duration, Section
+from .receivers_config import Receiver
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -23,55 +24,11 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text says where and why."""
 
 
-def _duration(value: object) -> object:
-    return timedelta(seconds=seconds(value)) if isinstance(value, str) else value
-
-
-def _secret(value: object) -> object:
-    """A secret is written as text, or by reference: {env: NAME} or {file: PATH}."""
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"env"}:
-        if str(value["env"]) not in os.environ:
-            raise ValueError(f"the environment variable {value['env']} is not set")
-        return os.environ[str(value["env"])]
-    if set(value) == {"file"}:
-        try:
-            return Path(str(value["file"])).expanduser().read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ValueError(f"{value['file']}: {error.strerror}") from error
-    raise ValueError("is written as text, {env: NAME} or {file: PATH}")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Webhook(_Section):
-    """An HTTP endpoint that takes the payload described in docs/alerts.md."""
-
-    url: Secret
-    headers: dict[str, Secret] = Field(default_factory=dict)
-    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(seconds=60))
-
-
-class Receiver(_Section):
-    """Who is told: any number of Apprise URLs and webhooks."""
-
-    name: str = Field(min_length=1)
-    urls: list[Secret] = Field(default_factory=list)
-    webhooks: list[Webhook] = Field(default_factory=list)
-
-
-class Route(_Section):
+class Route(Section):
     receiver: str
 
 
-class Alerts(_Section):
+class Alerts(Section):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
@@ -96,7 +53,7 @@ class Alerts(_Section):
         return self.receivers[0] if len(self.receivers) == 1 else None
 
 
-class History(_Section):
+class History(Section):
     """How long measurements are kept: as they came, then by the hour, then by the day."""
 
     raw: Duration = Field(default=timedelta(days=2), ge=timedelta(hours=1))
@@ -116,7 +73,7 @@ def default_state_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "roundsman"
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything that roundsman.yml may hold. Relative paths start at the file's directory."""
 
     inventory: list[str] = Field(default_factory=list)

@@ -11,11 +11,12 @@ from typing import Any
 from . import times
 from .alerts.grouping import Notice, group
 from .alerts.model import Notify
-from .config import Receiver, Settings
-from .notify.channel import Target
+from .config import Settings
+from .notify.channel import Channel
 from .notify.message import Message, compose
-from .notify.open import open_channel, validate
+from .notify.open import channels
 from .notify.retry import next_attempt
+from .receivers_config import Receiver
 from .store import Store, outbox
 
 # Longer than any attempt takes; a claim of a process that died is free again after it.
@@ -23,27 +24,20 @@ LEASE = timedelta(minutes=5)
 PAUSE_S = 0.5
 
 
-def targets(receiver: Receiver | None) -> dict[str, Target]:
-    """The receiver's channels by a name that holds no secret: `team/url/1`, `team/webhook/1`."""
-    if receiver is None:
-        return {}
-    found = {f"{receiver.name}/url/{n}": Target(url.get_secret_value()) for n, url in enumerate(receiver.urls, 1)}
-    for n, hook in enumerate(receiver.webhooks, 1):
-        headers = {name: value.get_secret_value() for name, value in hook.headers.items()}
-        target = Target(hook.url.get_secret_value(), headers, hook.timeout.total_seconds())
-        found[f"{receiver.name}/webhook/{n}"] = target
-    return found
+def targets(receiver: Receiver | None) -> dict[str, Channel]:
+    """The receiver's channels by name; none without a receiver."""
+    return channels(receiver) if receiver else {}
 
 
 def faults(settings: Settings) -> list[str]:
     """What is wrong with the receivers' targets, in words without secrets."""
     named = [pair for receiver in settings.alerts.receivers for pair in targets(receiver).items()]
-    return [f"{name}: {fault}" for name, target in named if (fault := validate(target))]
+    return [f"{name}: {fault}" for name, channel in named if (fault := channel.problem())]
 
 
 def deliver_due(
     store: Store,
-    known: Mapping[str, Target],
+    known: Mapping[str, Channel],
     rng: random.Random,
     clock: Callable[[], datetime] = times.now,
     over: Callable[[], bool] = lambda: False,
@@ -53,25 +47,25 @@ def deliver_due(
     A channel that fails is left alone for the rest of this turn: the next message would only wait as long again.
     """
     attempts = 0
-    channels = set(known)
-    while channels and not over():
+    working = set(known)
+    while working and not over():
         with store.write() as tx:
-            message = outbox.claim(tx, clock(), LEASE, channels)
+            message = outbox.claim(tx, clock(), LEASE, working)
         if not message:
             break
         first = message[0]
-        outcome = open_channel(known[first["channel"]]).send(_compose(message))
+        outcome = known[first["channel"]].send(_compose(message))
         attempts += 1
         now = clock()
         retry_at = next_attempt(first["attempts"] + 1, times.moment(first["created_at"]), now, outcome, rng)
         with store.write() as tx:
             outbox.settle(tx, message, now=now, ok=outcome.ok, detail=outcome.detail, retry_at=retry_at)
         if not outcome.ok and not outcome.permanent:
-            channels.discard(first["channel"])
+            working.discard(first["channel"])
     return attempts
 
 
-def deliver_for(store: Store, known: Mapping[str, Target], limit: timedelta) -> None:
+def deliver_for(store: Store, known: Mapping[str, Channel], limit: timedelta) -> None:
     """Deliver what is due and what becomes due within the limit; the rest waits for the next command."""
     rng = random.Random()  # noqa: S311 - jitter, not a secret
     end = times.now() + limit

@@ -11,11 +11,15 @@ from roundsman.notify.message import Message
 
 @dataclass(frozen=True)
 class Target:
-    """Where messages go. `url` and `headers` are secrets: neither is ever printed."""
+    """What a URL alone, or a URL and headers, say of where messages go. Both are secrets: neither is ever printed."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_s: float = 10.0
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.url, *self.headers.values())
 
     @property
     def scheme(self) -> str:

@@ -16,7 +16,8 @@ import pytest
 
 from roundsman import delivery, ledger
 from roundsman.alerting import Routing
-from roundsman.notify.channel import Target
+from roundsman.notify.channel import Channel, Target
+from roundsman.notify.webhook import Webhook
 from roundsman.store import Store, outbox
 
 from ..ledger.builders import Run, a_round
@@ -68,12 +69,12 @@ def store(tmp_path: Path) -> Store:
     return opened
 
 
-def deliver(store: Store, targets: dict[str, Target], now: datetime = NOW) -> int:
+def deliver(store: Store, targets: dict[str, Channel], now: datetime = NOW) -> int:
     return delivery.deliver_due(store, targets, RNG, clock=lambda: now)
 
 
-def known(endpoint: Endpoint) -> dict[str, Target]:
-    return {"team/webhook/1": Target(endpoint.url)}
+def known(endpoint: Endpoint) -> dict[str, Channel]:
+    return {"team/webhook/1": Webhook(Target(endpoint.url))}
 
 
 def unfinished(store: Store) -> list[str]:
@@ -106,7 +107,7 @@ def test_killed_between_sending_and_settling_the_same_message_is_sent_again(stor
     """Claiming and sending without settling is what kill -9 leaves behind."""
     with store.write() as tx:
         claimed = outbox.claim(tx, NOW, delivery.LEASE, known(endpoint))
-    delivery.open_channel(Target(endpoint.url)).send(delivery._compose(claimed))
+    known(endpoint)["team/webhook/1"].send(delivery._compose(claimed))
     assert deliver(store, known(endpoint)) == 1, "the other host's message; this one is leased"
     assert deliver(store, known(endpoint), NOW + delivery.LEASE) == 1
     keys = [key for key, _ in endpoint.received]
@@ -131,7 +132,7 @@ def test_no_secret_of_the_target_is_recorded(store: Store, endpoint: Endpoint, t
 
 def test_a_command_with_another_configuration_leaves_the_messages_alone(store: Store, endpoint: Endpoint) -> None:
     assert deliver(store, {}) == 0
-    assert deliver(store, {"others/url/1": Target(endpoint.url)}) == 0
+    assert deliver(store, {"others/url/1": Webhook(Target(endpoint.url))}) == 0
     assert deliver(store, known(endpoint)) == 2
 
 

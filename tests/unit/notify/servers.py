@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 SMTP_ANSWERS = {
@@ -31,6 +33,13 @@ class Server:
     def next(self) -> Any:
         self.requests += 1
         return self.behaviours.pop(0) if self.behaviours else "accept"
+
+
+class QuietHTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args: Any) -> None:
+        pass  # a client that gave up
 
 
 @contextmanager
@@ -57,13 +66,7 @@ def http_server() -> Iterator[Server]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *args: Any) -> None:
-            pass  # a client that gave up
-
-    with _running(Quiet(("127.0.0.1", 0), Handler), server):
+    with running(QuietHTTPServer(("127.0.0.1", 0), Handler), server):
         yield server
 
 
@@ -100,13 +103,18 @@ def smtp_server() -> Iterator[Server]:
         def handle_error(self, *args: Any) -> None:
             pass
 
-    with _running(Quiet(("127.0.0.1", 0), Handler), server):
+    with running(Quiet(("127.0.0.1", 0), Handler), server):
         yield server
 
 
 @contextmanager
-def _running(listener: socketserver.TCPServer, server: Server) -> Iterator[None]:
+def running(listener: socketserver.TCPServer, server: Server, pem: Path | None = None) -> Iterator[None]:
+    """Serve, with TLS when there is a file with key and certificate."""
     server.port = listener.server_address[1]
+    if pem:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
     thread = threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from roundsman.notify.channel import Channel, Target
-from roundsman.notify.open import open_channel, validate
+from roundsman.notify.open import open_url
 
 from .cast import message
 from .servers import Server, http_server, smtp_server
@@ -41,7 +41,7 @@ class Case:
         self.server, self.url, self.headers, self.refusal = server, url, headers, refusal
 
     def channel(self, timeout_s: float = 5) -> Channel:
-        return open_channel(Target(self.url.format(port=self.server.port), self.headers, timeout_s))
+        return open_url(Target(self.url.format(port=self.server.port), self.headers, timeout_s))
 
 
 @pytest.fixture(params=ADAPTERS)
@@ -110,8 +110,8 @@ USELESS = ["", "geheim-0815", "http://", "nosuch://geheim-0815", "mailto://", "h
 
 @pytest.mark.parametrize("url", USELESS)
 def test_a_useless_target_is_found_before_and_permanent_after(url: str) -> None:
-    problem = validate(Target(url))
-    outcome = open_channel(Target(url)).send(message())
+    problem = open_url(Target(url)).problem()
+    outcome = open_url(Target(url)).send(message())
     assert problem is not None
     assert (outcome.ok, outcome.permanent, outcome.detail) == (False, True, problem)
     assert PASSWORD not in problem

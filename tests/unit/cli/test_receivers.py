@@ -1,0 +1,52 @@
+"""Receivers of roundsman.yml: what they become, and what is wrong with them in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roundsman.config import ConfigError, Settings, parse
+from roundsman.delivery import faults, targets
+
+HERE = Path("/etc/roundsman/roundsman.yml")
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def settings(receiver: str) -> Settings:
+    return parse(f"alerts: {{receivers: [{{name: team, {receiver}}}]}}", HERE)
+
+
+def test_every_target_has_a_name_without_secrets() -> None:
+    read = settings(
+        "urls: ['ntfy://geheim', 'https://a:geheim@x'], webhooks: [{url: 'https://geheim'}], "
+        f"pagerduty: [{{routing_key: {KEY}}}]"
+    )
+    names = list(targets(read.alerts.receiver()))
+    assert names == ["team/url/1", "team/url/2", "team/webhook/1", "team/pagerduty/1"]
+    assert faults(read) == []
+
+
+def test_faults_of_targets_are_told_without_their_secrets() -> None:
+    wrong = faults(settings("pagerduty: [{routing_key: geheim}], webhooks: [{url: 'https://'}]"))
+    assert wrong == [
+        "team/webhook/1: not a usable http:// or https:// URL: it names no host",
+        "team/pagerduty/1: routing_key is not the key of an Events API v2 integration: 32 letters and digits",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("receiver", "said"),
+    [
+        ("pagerduty: [{}]", "alerts.receivers.0.pagerduty.0.routing_key: Field required"),
+        ("pagerduty: [{routing_key: {env: NOT_SET_ANYWHERE}}]", "the environment variable NOT_SET_ANYWHERE is not set"),
+        (
+            "webhooks: [{url: 'https://x', timeout: 2min}]",
+            "alerts.receivers.0.webhooks.0.timeout: Input should be less",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(receiver: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=r"/etc/roundsman/roundsman\.yml:1: ") as raised:
+        settings(receiver)
+    assert said in str(raised.value)
