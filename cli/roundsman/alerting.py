@@ -13,7 +13,7 @@ from .alerts.names import CheckKind, check_kind
 from .insight.freshness import vanished
 from .insight.states import CheckState, Policy, settle
 from .insight.states import Reason as StateReason
-from .store import Transaction, alerts, checks, outbox
+from .store import Transaction, alerts, checks, episodes, outbox
 from .times import moment, stamp
 
 # Decisions that repeat what was known before would drown a timeline.
@@ -106,6 +106,7 @@ def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime, r
     alerts.save(tx, decision.state.to_dict())
     if decision.reason not in _QUIET:
         alerts.note(tx, decision.state.fingerprint, stamp(now), decision.reason, decision.sentence, run)
+        episodes.record(tx, decision.state.to_dict())
     for effect in decision.effects:
         _post(tx, effect, run, now, routing)
 

@@ -143,6 +143,7 @@ class AlertState:
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
     acknowledged_until: datetime | None = None
+    assigned_to: str | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None  # the person; None when an OK result resolved it
     episode: int = 1  # how often it has opened

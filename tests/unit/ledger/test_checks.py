@@ -169,6 +169,8 @@ def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> N
     with rounds.store.write() as tx:
         for table in ("checks", "samples", "hourly", "daily", "series", "holds", "evidence", "objectives"):
             tx.exec_driver_sql(f"DROP TABLE {table}")
+        for table in ("overrides", "escalations", "episodes"):
+            tx.exec_driver_sql(f"DROP TABLE {table}")
         tx.exec_driver_sql("ALTER TABLE runs DROP COLUMN thinned")
         tx.exec_driver_sql("ALTER TABLE snapshots DROP COLUMN tags")
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
