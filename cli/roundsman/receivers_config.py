@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .config_base import Duration, Secret, Section
+from .escalation_config import Step
 
 Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=60))]
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
@@ -36,3 +37,5 @@ class Receiver(Section):
     urls: list[Secret] = Field(default_factory=list)
     webhooks: list[Webhook] = Field(default_factory=list)
     pagerduty: list[PagerDuty] = Field(default_factory=list)
+    escalate: list[Step] = Field(default_factory=list, max_length=50)
+    escalation: str | None = None

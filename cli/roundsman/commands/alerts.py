@@ -12,7 +12,7 @@ from .common import (
     opened,
     print_json,
 )
-from .response import ack, resolve, unack
+from .response import ack, assign, note, resolve, stats, unack
 from .routes import route
 from .silences import silence
 
@@ -67,5 +67,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-for command in (ack, unack, resolve, route, silence):
+for command in (ack, unack, resolve, assign, note, stats, route, silence):
     alerts.add_command(command)

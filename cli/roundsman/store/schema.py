@@ -170,6 +170,52 @@ timeline = Table(
     Index("timeline_by_alert", "fingerprint", "id"),
 )
 
+# Every time that an alert was open, and when people answered: what statistics are made of.
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("episode", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("check", Text, nullable=False),
+    # The worst that it was.
+    Column("severity", String(16), nullable=False),
+    # Names of those that were told.
+    Column("receivers", JSON, nullable=False),
+    Column("assignee", Text),
+    Column("opened_at", TIME, nullable=False),
+    # The first time; a worsening ends an acknowledgement, but somebody had answered.
+    Column("acknowledged_at", TIME),
+    Column("acknowledged_by", Text),
+    Column("resolved_at", TIME),
+    Column("resolved_by", Text),
+    Index("episodes_by_time", "opened_at"),
+)
+
+# alerts.escalation.Escalation, one of an alert for each receiver that escalates, until all are told of its end.
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("due_at", TIME),
+    Column("state", JSON, nullable=False),
+)
+
+# Who is on call instead of whoever would be.
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("start_at", TIME, nullable=False),
+    Column("end_at", TIME, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("made_at", TIME, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,
