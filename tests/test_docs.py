@@ -17,7 +17,7 @@ from roundsman.__main__ import EXIT_CODES, cli
 from roundsman.commands.group import CommandGroup
 from roundsman.config import Alerts, History, Settings
 from roundsman.exits import ExitCode
-from roundsman.receivers_config import PagerDuty, Receiver, Webhook
+from roundsman.receivers_config import Alertmanager, PagerDuty, Receiver, Webhook
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -62,7 +62,7 @@ def test_exit_codes_are_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize(
     ("model", "prefix"),
-    [(Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, "")],
+    [(Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, ""), (Alertmanager, "")],
     ids=str,
 )
 def test_every_setting_is_documented(model: type[BaseModel], prefix: str) -> None:

@@ -29,6 +29,15 @@ class PagerDuty(Section):
     timeout: Timeout = timedelta(seconds=10)
 
 
+class Alertmanager(Section):
+    """One peer of an Alertmanager cluster."""
+
+    url: Secret
+    headers: dict[str, Secret] = Field(default_factory=dict)
+    timeout: Timeout = timedelta(seconds=10)
+    resolve_timeout: Duration = Field(default=timedelta(hours=4), ge=timedelta(minutes=1))
+
+
 class Receiver(Section):
     """Who is told: any number of targets, each of which gets every message."""
 
@@ -36,3 +45,4 @@ class Receiver(Section):
     urls: list[Secret] = Field(default_factory=list)
     webhooks: list[Webhook] = Field(default_factory=list)
     pagerduty: list[PagerDuty] = Field(default_factory=list)
+    alertmanagers: list[Alertmanager] = Field(default_factory=list)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from roundsman.notify.alertmanager import Alertmanager
 from roundsman.notify.apprise_channel import AppriseChannel
 from roundsman.notify.channel import Channel, Target
 from roundsman.notify.http import SCHEMES
@@ -15,21 +20,25 @@ def channels(receiver: Receiver) -> dict[str, Channel]:
     found: dict[str, list[Channel]] = {
         "url": [open_url(Target(url.get_secret_value())) for url in receiver.urls],
         "webhook": [
-            Webhook(
-                Target(
-                    hook.url.get_secret_value(),
-                    {name: value.get_secret_value() for name, value in hook.headers.items()},
-                    hook.timeout.total_seconds(),
-                )
-            )
+            Webhook(Target(hook.url.get_secret_value(), _shown(hook.headers), hook.timeout.total_seconds()))
             for hook in receiver.webhooks
         ],
         "pagerduty": [
             PagerDuty(one.routing_key.get_secret_value(), one.url, one.timeout.total_seconds())
             for one in receiver.pagerduty
         ],
+        "alertmanager": [
+            Alertmanager(
+                peer.url.get_secret_value(), _shown(peer.headers), peer.timeout.total_seconds(), peer.resolve_timeout
+            )
+            for peer in receiver.alertmanagers
+        ],
     }
     return {f"{receiver.name}/{kind}/{n}": channel for kind, same in found.items() for n, channel in enumerate(same, 1)}
+
+
+def _shown(headers: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in headers.items()}
 
 
 def open_url(target: Target) -> Channel:

@@ -20,10 +20,12 @@ def settings(receiver: str) -> Settings:
 def test_every_target_has_a_name_without_secrets() -> None:
     read = settings(
         "urls: ['ntfy://geheim', 'https://a:geheim@x'], webhooks: [{url: 'https://geheim'}], "
-        f"pagerduty: [{{routing_key: {KEY}}}]"
+        f"pagerduty: [{{routing_key: {KEY}}}], alertmanagers: [{{url: 'http://one'}}, {{url: 'http://two'}}]"
     )
     names = list(targets(read.alerts.receiver()))
-    assert names == ["team/url/1", "team/url/2", "team/webhook/1", "team/pagerduty/1"]
+    assert names == [
+        "team/url/1", "team/url/2", "team/webhook/1", "team/pagerduty/1", "team/alertmanager/1", "team/alertmanager/2",
+    ]  # fmt: skip
     assert faults(read) == []
 
 
@@ -42,11 +44,11 @@ def test_faults_of_targets_are_told_without_their_secrets() -> None:
         ("pagerduty: [{routing_key: {env: NOT_SET_ANYWHERE}}]", "the environment variable NOT_SET_ANYWHERE is not set"),
         (
             "webhooks: [{url: 'https://x', timeout: 2min}]",
-            "alerts.receivers.0.webhooks.0.timeout: Input should be less",
+            "alerts.receivers.0.webhooks.0.timeout: Input should be",
         ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(receiver: str, said: str) -> None:
-    with pytest.raises(ConfigError, match="/etc/roundsman/roundsman.yml:1: ") as raised:
+    with pytest.raises(ConfigError, match=r"/etc/roundsman/roundsman\.yml:1: ") as raised:
         settings(receiver)
     assert said in str(raised.value)

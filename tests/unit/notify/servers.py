@@ -30,6 +30,10 @@ class Server:
         self.stop = threading.Event()
         self.port = 0
 
+    @property
+    def documents(self) -> list[Any]:
+        return [body for _, body in self.received]
+
     def next(self) -> Any:
         self.requests += 1
         return self.behaviours.pop(0) if self.behaviours else "accept"
@@ -62,6 +66,9 @@ def http_server() -> Iterator[Server]:
                 self.send_header(key, value)
             self.end_headers()
             self.wfile.write(b"you sent me: " + str(dict(self.headers)).encode())
+
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *args: Any) -> None:
             pass
