@@ -40,7 +40,7 @@ def real_alertmanager(folder: Path, webhook_url: str) -> Iterator[RealAlertmanag
     route = {"receiver": "hook", "group_by": ["..."], "group_wait": "100ms", "group_interval": "200ms"}
     receivers = [{"name": "hook", "webhook_configs": [{"url": webhook_url}]}]
     (folder / "alertmanager.yml").write_text(json.dumps({"route": route, "receivers": receivers}))
-    port = _free_port()
+    port = free_port()
     options = [
         f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
@@ -72,7 +72,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

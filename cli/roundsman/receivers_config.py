@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from .config_base import Duration, Secret, Section
 
 Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=60))]
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 class Webhook(Section):
@@ -38,6 +42,29 @@ class Alertmanager(Section):
     resolve_timeout: Duration = Field(default=timedelta(hours=4), ge=timedelta(minutes=1))
 
 
+class Email(Section):
+    """Mail through a smarthost to any number of addresses, each of which is a target of its own."""
+
+    to: Annotated[list[str], BeforeValidator(_listed)] = Field(min_length=1)
+    from_: str = Field(alias="from")
+    smarthost: str = Field(pattern=r"^(\S+|\[\S+\]):\d+$")
+    username: str | None = None
+    password: Secret | None = None
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    timeout: Timeout = timedelta(seconds=30)
+
+    @property
+    def server(self) -> tuple[str, int]:
+        host, _, port = self.smarthost.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @model_validator(mode="after")
+    def _whole_credentials(self) -> Email:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        return self
+
+
 class Receiver(Section):
     """Who is told: any number of targets, each of which gets every message."""
 
@@ -46,3 +73,4 @@ class Receiver(Section):
     webhooks: list[Webhook] = Field(default_factory=list)
     pagerduty: list[PagerDuty] = Field(default_factory=list)
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
+    email: list[Email] = Field(default_factory=list)

@@ -50,7 +50,11 @@ class Alertmanager:
                 return looked.outcome
             now = times.now()
             said = [_document(alert, now + self.resolve_timeout) for alert in batch]
-            outcome = self._ask("POST", said + list(_ended(looked.body, said, now))).outcome
+            try:
+                ended = list(_ended(looked.body, said, now))
+            except (AttributeError, KeyError, TypeError, ValueError):
+                return Outcome(ok=False, detail="what answers there is not an Alertmanager")
+            outcome = self._ask("POST", said + ended).outcome
             if not outcome.ok:
                 return outcome
         return outcome

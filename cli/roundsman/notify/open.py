@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from roundsman import receivers_config
 from roundsman.notify.alertmanager import Alertmanager
 from roundsman.notify.apprise_channel import AppriseChannel
 from roundsman.notify.channel import Channel, Target
 from roundsman.notify.http import SCHEMES
+from roundsman.notify.mail import Email
 from roundsman.notify.pagerduty import PagerDuty
 from roundsman.notify.webhook import Webhook
 from roundsman.receivers_config import Receiver
@@ -33,8 +35,15 @@ def channels(receiver: Receiver) -> dict[str, Channel]:
             )
             for peer in receiver.alertmanagers
         ],
+        "email": [_email(mail, to) for mail in receiver.email for to in mail.to],
     }
     return {f"{receiver.name}/{kind}/{n}": channel for kind, same in found.items() for n, channel in enumerate(same, 1)}
+
+
+def _email(mail: receivers_config.Email, to: str) -> Email:
+    host, port = mail.server
+    password = mail.password.get_secret_value() if mail.password else None
+    return Email(to, mail.from_, host, port, mail.tls, mail.username, password, mail.timeout.total_seconds())
 
 
 def _shown(headers: Mapping[str, SecretStr]) -> dict[str, str]:

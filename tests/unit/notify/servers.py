@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ class Server:
         return self.behaviours.pop(0) if self.behaviours else "accept"
 
 
+def _trickle(stream: BufferedIOBase, stop: threading.Event) -> None:
+    """Every byte comes in time; the whole answer never does."""
+    for char in "HTTP/1.0 200 OK\r\nX: " + "x" * 200:
+        stream.write(char.encode())
+        if stop.wait(0.1):
+            return
+
+
 class QuietHTTPServer(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -48,7 +57,7 @@ class QuietHTTPServer(ThreadingHTTPServer):
 
 @contextmanager
 def http_server() -> Iterator[Server]:
-    """Behaviours: `accept`, `hang`, or a status with headers, such as (429, {"Retry-After": "7"})."""
+    """Behaviours of POST: `accept`, `hang`, `trickle`, or a status with headers: (429, {"Retry-After": "7"})."""
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,6 +66,9 @@ def http_server() -> Iterator[Server]:
             behaviour = server.next()
             if behaviour == "hang":
                 server.stop.wait(20)
+                return
+            if behaviour == "trickle":
+                _trickle(self.wfile, server.stop)
                 return
             status, headers = (200, {}) if behaviour == "accept" else behaviour
             if status == 200:
@@ -68,7 +80,10 @@ def http_server() -> Iterator[Server]:
             self.wfile.write(b"you sent me: " + str(dict(self.headers)).encode())
 
         def do_GET(self) -> None:
-            self.do_POST()
+            """As an Alertmanager that knows of no alert."""
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[]")
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -98,7 +113,9 @@ def smtp_server() -> Iterator[Server]:
         def answer(self, verb: str, behaviour: Any) -> None:
             refused = verb == "MAIL" and behaviour != "accept"
             self.say(f"{behaviour[0]} not now" if refused else SMTP_ANSWERS.get(verb, "250 fine"))
-            if verb == "DATA":
+            if verb == "DATA" and behaviour != "accept":
+                self.say("503 no mail")
+            elif verb == "DATA":
                 lines = iter(self.rfile.readline, b".\r\n")
                 server.received.append(({}, b"".join(lines).decode()))
                 self.say("250 taken")
