@@ -22,6 +22,7 @@ class Webhook(Section):
 
     url: Secret
     headers: dict[str, Secret] = Field(default_factory=dict)
+    secret: Secret | None = None
     timeout: Timeout = timedelta(seconds=10)
 
 

@@ -21,10 +21,7 @@ def channels(receiver: Receiver) -> dict[str, Channel]:
     """The receiver's channels by a name that holds no secret: `team/url/1`, `team/webhook/1`, `team/pagerduty/1`."""
     found: dict[str, list[Channel]] = {
         "url": [open_url(Target(url.get_secret_value())) for url in receiver.urls],
-        "webhook": [
-            Webhook(Target(hook.url.get_secret_value(), _shown(hook.headers), hook.timeout.total_seconds()))
-            for hook in receiver.webhooks
-        ],
+        "webhook": [_webhook(hook) for hook in receiver.webhooks],
         "pagerduty": [
             PagerDuty(one.routing_key.get_secret_value(), one.url, one.timeout.total_seconds())
             for one in receiver.pagerduty
@@ -38,6 +35,12 @@ def channels(receiver: Receiver) -> dict[str, Channel]:
         "email": [_email(mail, to) for mail in receiver.email for to in mail.to],
     }
     return {f"{receiver.name}/{kind}/{n}": channel for kind, same in found.items() for n, channel in enumerate(same, 1)}
+
+
+def _webhook(hook: receivers_config.Webhook) -> Webhook:
+    secret = hook.secret.get_secret_value() if hook.secret else None
+    url, headers = hook.url.get_secret_value(), _shown(hook.headers)
+    return Webhook(Target(url, headers, hook.timeout.total_seconds(), secret))
 
 
 def _email(mail: receivers_config.Email, to: str) -> Email:

@@ -27,6 +27,7 @@ class Server:
     def __init__(self) -> None:
         self.behaviours: list[Any] = []  # taken from the front; empty: accept
         self.received: list[tuple[dict[str, str], Any]] = []  # headers and body of what was accepted
+        self.bodies: list[bytes] = []
         self.requests = 0
         self.stop = threading.Event()
         self.port = 0
@@ -72,6 +73,7 @@ def http_server() -> Iterator[Server]:
                 return
             status, headers = (200, {}) if behaviour == "accept" else behaviour
             if status == 200:
+                server.bodies.append(body)
                 server.received.append((dict(self.headers.items()), json.loads(body)))
             self.send_response(status)
             for key, value in headers.items():
