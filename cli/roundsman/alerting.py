@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .alerts.decide import Decision, Reason, decide, in_order, inhibitor
-from .alerts.model import AlertState, CheckResult, HumanEvent, Measurement, Notify, Status
+from .alerts.model import AlertState, CheckResult, HumanEvent, Measurement, Notify, Status, Tick
 from .alerts.names import CheckKind, check_kind
 from .insight.freshness import vanished
 from .insight.states import CheckState, Policy, settle
@@ -89,6 +89,15 @@ def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime
     if not decision.refused:
         _keep(tx, decision, None, now, routing)
     return decision
+
+
+def pass_time(tx: Transaction, now: datetime, routing: Routing) -> None:
+    """What is due by the clock alone: acknowledgements that are over."""
+    for state in alerts.acknowledged(tx):
+        before = AlertState.from_dict(state)
+        decision = decide(before, Tick(now), now)
+        if decision.state != before:
+            _keep(tx, decision, None, now, routing)
 
 
 def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime, routing: Routing) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .config_base import Duration, Section
 from .receivers_config import Receiver
 
@@ -30,6 +31,7 @@ class Route(Section):
 class Alerts(Section):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
+    acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     receivers: list[Receiver] = Field(default_factory=list)
     route: Route | None = None
 

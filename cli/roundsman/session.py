@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import clocks, delivery, ledger, times
+from . import alerting, clocks, delivery, ledger, times
 from .advising import evidence_of
 from .alerting import Routing
 from .config import Settings
@@ -80,6 +80,7 @@ class Session:
             checks.forget_unseen(tx, now - FORGOTTEN_AFTER)
             if self.routing.receiver is not None:
                 outbox.route(tx, self.routing.receiver, self.routing.channels)
+            alerting.pass_time(tx, now, self.routing)
             keep = self.settings.history
             runs.thin(tx, now - keep.raw)
             history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from roundsman.alerts.acknowledgement import acknowledged, end_of, not_of_the_future, unacknowledged
 from roundsman.alerts.model import (
     Acknowledge,
     AlertState,
@@ -25,6 +26,7 @@ from roundsman.alerts.model import (
     Phase,
     Resolve,
     Status,
+    Tick,
     Unacknowledge,
 )
 from roundsman.alerts.names import REACHABLE, fingerprint
@@ -48,6 +50,7 @@ class Reason(StrEnum):
     STALE = "stale"
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGEMENT_EXPIRED = "acknowledgement_expired"
     REFUSED_NO_ALERT = "refused_no_alert"
     REFUSED_RESOLVED = "refused_resolved"
     REFUSED_ACKNOWLEDGED = "refused_acknowledged"
@@ -79,6 +82,8 @@ def decide(state: AlertState | None, event: Event, now: datetime, *, inhibited_b
     """
     if isinstance(event, Acknowledge | Unacknowledge | Resolve):
         return _human(state, event, min(event.at, now))
+    if isinstance(event, Tick):
+        return _time_passed(state, min(event.at, now))
     at = min(event.at, now)
     if state is not None and at < state.updated_at <= now:
         return Decision(state, (), Reason.STALE, f"the event of {at} is older than the state of {state.updated_at}")
@@ -119,7 +124,7 @@ def _not_ok(state: AlertState | None, event: CheckResult, at: datetime, by: str 
     )
     if before.told is not None and event.status.rank <= before.told.rank:
         return _not_worse(before, after)
-    after = replace(after, phase=Phase.OPEN, acknowledged_by=None, acknowledged_at=None)
+    after = unacknowledged(after)
     if by is not None:
         return Decision(after, (), Reason.INHIBITED, f"{event.status}, not notified while alert {by} is open")
     kind = NotifyKind.WORSENED if before.notified else NotifyKind.OPENED
@@ -210,35 +215,48 @@ def _human(state: AlertState | None, event: HumanEvent, at: datetime) -> Decisio
     if isinstance(event, Resolve):
         return _resolved(state, at, event.by, f"resolved by {by}")
     if isinstance(event, Acknowledge):
-        return _acknowledge(state, event.by, at, f"acknowledged by {by}")
+        return _acknowledge(state, event, at, f"acknowledged by {by}")
     return _give_back(state, f"given back by {by}")
 
 
-def _acknowledge(state: AlertState, person: str, at: datetime, sentence: str) -> Decision:
-    """Who acknowledges has seen the worst of what is shown, so only what is worse than that is told from now on.
-
-    `updated_at` stays: a result measured before the acknowledgement and read after it still counts.
-    """
-    if state.phase is Phase.ACKNOWLEDGED:
+def _acknowledge(state: AlertState, event: Acknowledge, at: datetime, sentence: str) -> Decision:
+    """Who has it may take it for longer; somebody else is told who has it."""
+    if state.phase is Phase.ACKNOWLEDGED and state.acknowledged_by != event.by:
         refusal = f"{state.acknowledged_by} has acknowledged it already, at {state.acknowledged_at}"
         return Decision(state, (), Reason.REFUSED_ACKNOWLEDGED, refusal)
-    seen = [status for status in (state.told, state.status, state.last_known) if status is not None]
-    told = max(seen, key=lambda status: status.rank)
-    after = replace(state, phase=Phase.ACKNOWLEDGED, acknowledged_by=person, acknowledged_at=at, told=told)
-    return Decision(after, (), Reason.ACKNOWLEDGED, sentence)
+    after = acknowledged(state, event, at)
+    return Decision(after, (), Reason.ACKNOWLEDGED, f"{sentence}, until {end_of(after):%Y-%m-%d %H:%M %Z}")
 
 
 def _give_back(state: AlertState, sentence: str) -> Decision:
     if state.phase is not Phase.ACKNOWLEDGED:
         return Decision(state, (), Reason.REFUSED_NOT_ACKNOWLEDGED, "nobody has acknowledged it")
     told = state.told if state.notified else None
-    after = replace(state, phase=Phase.OPEN, acknowledged_by=None, acknowledged_at=None, told=told)
-    return Decision(after, (), Reason.UNACKNOWLEDGED, sentence)
+    return Decision(replace(unacknowledged(state), told=told), (), Reason.UNACKNOWLEDGED, sentence)
+
+
+def _time_passed(state: AlertState | None, now: datetime) -> Decision:
+    """An acknowledgement that is over makes the problem everybody's again, and they are told."""
+    state = state and not_of_the_future(state, now)
+    until = end_of(state) if state else None
+    if state is None or until is None or now < until:
+        return Decision(state, (), Reason.UNCHANGED, "nothing was to end by now")
+    ended = f"the acknowledgement by {state.acknowledged_by} ended at {until:%Y-%m-%d %H:%M %Z}"
+    sentence = f"{ended}, still {state.status}"
+    after = unacknowledged(state)
+    if state.inhibited_by is not None:
+        later = f"{sentence}; not notified while alert {state.inhibited_by} is open"
+        return Decision(replace(after, told=None), (), Reason.ACKNOWLEDGEMENT_EXPIRED, later)
+    kind = NotifyKind.EXPIRED if state.notified else NotifyKind.OPENED
+    after = replace(after, notified=True)
+    # Who is told shall know whom to ask.
+    shown = replace(after, acknowledged_by=state.acknowledged_by)
+    return Decision(after, (_notify(kind, shown, until),), Reason.ACKNOWLEDGEMENT_EXPIRED, sentence)
 
 
 def _notify(kind: NotifyKind, alert: AlertState, at: datetime) -> Notify:
-    """The key is the same whenever the same event is decided again; an alert can worsen twice in one episode."""
+    """The key is the same whenever the same event is decided again; some kinds can happen twice in one episode."""
     key = f"{alert.fingerprint}/{alert.episode}/{kind}"
-    if kind is NotifyKind.WORSENED:
+    if kind in (NotifyKind.WORSENED, NotifyKind.EXPIRED):
         key += f"/{alert.status}/{at.isoformat()}"
     return Notify(kind, alert, key)

@@ -48,9 +48,9 @@ class Group:
 
     @property
     def kind(self) -> NotifyKind:
-        """RESOLVED when nothing fires, OPENED when something is new, else WORSENED."""
+        """The weightiest of what happened: news that are bad come before those that are good."""
         kinds = {news.kind for news in self.notifications}
-        return next(kind for kind in (NotifyKind.OPENED, NotifyKind.WORSENED, NotifyKind.RESOLVED) if kind in kinds)
+        return next(kind for kind in NotifyKind if kind in kinds)
 
     @property
     def severity(self) -> Status:

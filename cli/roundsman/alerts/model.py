@@ -38,6 +38,7 @@ class NotifyKind(StrEnum):
 
     OPENED = "opened"
     WORSENED = "worsened"
+    EXPIRED = "acknowledgement expired"
     RESOLVED = "resolved"
 
 
@@ -75,11 +76,12 @@ class NoData:
 
 @dataclass(frozen=True)
 class Acknowledge:
-    """Somebody has taken the alert on."""
+    """Somebody has taken the alert on, until then; without an end, for `acknowledgement.ACKNOWLEDGED_FOR`."""
 
     by: str
     at: datetime
     note: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,16 @@ class Resolve:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+    at: datetime
+
+
 Measurement = CheckResult | NoData
 HumanEvent = Acknowledge | Unacknowledge | Resolve
-Event = Measurement | HumanEvent
+Event = Measurement | HumanEvent | Tick
 
 
 def _plain(value: Any) -> Any:
@@ -132,6 +141,7 @@ class AlertState:
     inhibited_by: str | None = None  # fingerprint of the alert that kept the newest event from being notified
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
+    acknowledged_until: datetime | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None  # the person; None when an OK result resolved it
     episode: int = 1  # how often it has opened
@@ -173,7 +183,7 @@ class AlertState:
             known[key] = Status(plain[key]) if plain.get(key) else None
         for key in ("opened_at", "updated_at"):
             known[key] = datetime.fromisoformat(plain[key])
-        for key in ("acknowledged_at", "resolved_at"):
+        for key in ("acknowledged_at", "acknowledged_until", "resolved_at"):
             known[key] = datetime.fromisoformat(plain[key]) if plain.get(key) else None
         return cls(**known)
 

@@ -30,6 +30,10 @@ def listed(tx: Transaction, *, resolved: bool = False) -> list[State]:
     return list(tx.scalars(query if resolved else query.where(alerts.c.phase != "resolved")))
 
 
+def acknowledged(tx: Transaction) -> list[State]:
+    return list(tx.scalars(sa.select(alerts.c.state).where(alerts.c.phase == "acknowledged")))
+
+
 def find(tx: Transaction, prefix: str) -> list[State]:
     """Alerts whose fingerprint starts with the text."""
     return list(tx.scalars(sa.select(alerts.c.state).where(alerts.c.fingerprint.startswith(prefix, autoescape=True))))

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..alerts.acknowledgement import end_of
 from ..alerts.model import AlertState
 from ..alerts.names import REACHABLE
 from ..times import moment, span
@@ -163,7 +164,8 @@ def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequenc
     else:
         drawn = table("id", "status", "host", "what", "since", "state")
         for state in states:
-            by = f" by {state.acknowledged_by}" if state.acknowledged_by and state.is_open else ""
+            until = end_of(state)
+            by = f" by {state.acknowledged_by} until {until:%b %d %H:%M}" if until else ""
             drawn.add_row(
                 state.fingerprint, styled(state.status), escape(state.host), escape(_what(state.check, state.summary)),
                 f"{state.opened_at:%b %d %H:%M}", escape(state.phase + by),

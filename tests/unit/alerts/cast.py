@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from roundsman.alerts.decide import Decision, decide
-from roundsman.alerts.model import Acknowledge, AlertState, CheckResult, Event, NoData, Resolve, Status, Unacknowledge
+from roundsman.alerts.model import (
+    Acknowledge,
+    AlertState,
+    CheckResult,
+    Event,
+    NoData,
+    Resolve,
+    Status,
+    Tick,
+    Unacknowledge,
+)
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 MUCH_LATER = START + timedelta(days=365)
@@ -26,8 +36,12 @@ def no_data(minute: float = 0, host: str = "web3", check: str = "disk") -> NoDat
 
 
 def happening(word: str, minute: float) -> Event:
-    """An event from a word: a status, `no data`, or what Alice does."""
+    """An event from a word: a status, `no data`, what Alice does, or that a night passes."""
     humans: dict[str, Any] = {"ack": Acknowledge, "unack": Unacknowledge, "resolve": Resolve}
+    if word == "night":
+        return Tick(at(minute + 8 * 60))
+    if word == "bob-ack":
+        return Acknowledge("bob", at(minute))
     if word in humans:
         return humans[word]("alice", at(minute))
     return no_data(minute) if word == "no data" else result(word, minute)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from roundsman.alerts.decide import Reason, decide, in_order, inhibitor
-from roundsman.alerts.model import AlertState, Notify, NotifyKind, Phase, Status
+from roundsman.alerts.model import Acknowledge, AlertState, Notify, NotifyKind, Phase, Status, Tick
 from roundsman.alerts.names import REACHABLE, fingerprint
 
 from .cast import MUCH_LATER, alert, at, happening, no_data, result, story
@@ -58,6 +59,18 @@ STORIES = [
     ("CRITICAL resolve OK", "opened resolved -", "resolved", "CRITICAL"),
     ("CRITICAL resolve CRITICAL", "opened resolved opened", "open", "CRITICAL"),
     ("(CRITICAL) resolve", "- -", "resolved", "CRITICAL"),
+    # acknowledgements are forgotten
+    ("CRITICAL night", "opened -", "open", "CRITICAL"),
+    ("CRITICAL ack night night", "opened - expired -", "open", "CRITICAL"),
+    ("CRITICAL ack night CRITICAL OK", "opened - expired - resolved", "resolved", "OK"),
+    ("CRITICAL ack night ack night", "opened - expired - expired", "open", "CRITICAL"),
+    ("CRITICAL ack unack night", "opened - - -", "open", "CRITICAL"),
+    ("CRITICAL ack OK night", "opened - resolved -", "resolved", "OK"),
+    ("WARNING ack CRITICAL night", "opened - worsened -", "open", "CRITICAL"),
+    ("WARNING ack night CRITICAL", "opened - expired worsened", "open", "CRITICAL"),
+    ("CRITICAL ack (CRITICAL) night CRITICAL", "opened - - - worsened", "open", "CRITICAL"),
+    ("(CRITICAL) ack CRITICAL night OK", "- - - opened resolved", "resolved", "OK"),
+    ("CRITICAL ack (CRITICAL) night OK", "opened - - - resolved", "resolved", "OK"),
 ]
 
 
@@ -68,7 +81,7 @@ def words(text: str) -> list[str]:
 @pytest.mark.parametrize(("happens", "heard", "phase", "status"), STORIES, ids=[story[0] for story in STORIES])
 def test_what_people_hear(happens: str, heard: str, phase: str | None, status: str | None) -> None:
     state, decisions = story(*words(happens))
-    assert [" ".join(e.kind for e in d.effects) or "-" for d in decisions] == heard.split()
+    assert [" ".join(e.kind.split()[-1] for e in d.effects) or "-" for d in decisions] == heard.split()
     assert (state and state.phase, state and state.status) == (phase, status)
     assert all(d.sentence for d in decisions)
 
@@ -89,7 +102,11 @@ REASONS = [
     ("CRITICAL ack", Reason.ACKNOWLEDGED),
     ("CRITICAL ack unack", Reason.UNACKNOWLEDGED),
     ("ack", Reason.REFUSED_NO_ALERT),
-    ("CRITICAL ack ack", Reason.REFUSED_ACKNOWLEDGED),
+    ("CRITICAL ack ack", Reason.ACKNOWLEDGED),
+    ("CRITICAL ack bob-ack", Reason.REFUSED_ACKNOWLEDGED),
+    ("CRITICAL ack night", Reason.ACKNOWLEDGEMENT_EXPIRED),
+    ("CRITICAL ack (CRITICAL) night", Reason.ACKNOWLEDGEMENT_EXPIRED),
+    ("CRITICAL night", Reason.UNCHANGED),
     ("CRITICAL unack", Reason.REFUSED_NOT_ACKNOWLEDGED),
     ("CRITICAL OK ack", Reason.REFUSED_RESOLVED),
     ("CRITICAL OK resolve", Reason.REFUSED_RESOLVED),
@@ -217,3 +234,36 @@ def test_a_clock_that_was_set_back_does_not_freeze_an_alert() -> None:
     """It opened while the controller's clock ran a day ahead; since then that was set right."""
     ahead = decide(None, result("CRITICAL", 24 * 60), at(24 * 60)).state
     assert decide(ahead, result("OK", 5), at(6)).reason is Reason.RESOLVED
+
+
+# goalert#3378: an acknowledgement that nobody came back to hid the problem for good.
+def test_goalert_3378_a_forgotten_acknowledgement_expires_and_says_so() -> None:
+    taken = alert("CRITICAL", "ack")
+    assert taken.acknowledged_until == at(1) + timedelta(hours=4)
+    assert decide(taken, Tick(at(240)), MUCH_LATER).state == taken
+    expired = decide(taken, Tick(at(241)), MUCH_LATER)
+    assert "the acknowledgement by alice ended at 2026-11-23 06:01 UTC, still CRITICAL" in expired.sentence
+    (told,) = expired.effects
+    assert (told.kind, told.alert.acknowledged_by) == (NotifyKind.EXPIRED, "alice")
+    assert expired.state is not None
+    assert (expired.state.phase, expired.state.acknowledged_by) == (Phase.OPEN, None)
+
+
+def test_who_has_it_may_take_it_for_longer() -> None:
+    longer = decide(alert("CRITICAL", "ack"), Acknowledge("alice", at(200), until=at(600)), MUCH_LATER).state
+    assert longer is not None
+    assert decide(longer, Tick(at(599)), MUCH_LATER).effects == ()
+    assert len(decide(longer, Tick(at(600)), MUCH_LATER).effects) == 1
+
+
+def test_an_acknowledgement_of_an_older_version_ends_as_well() -> None:
+    endless = replace(alert("CRITICAL", "ack"), acknowledged_until=None)
+    assert decide(endless, Tick(at(242)), MUCH_LATER).reason is Reason.ACKNOWLEDGEMENT_EXPIRED
+
+
+def test_an_acknowledgement_made_by_a_clock_that_was_ahead_lasts_no_longer_than_it_should() -> None:
+    taken = alert("CRITICAL", "ack")
+    ahead = replace(taken, acknowledged_at=MUCH_LATER, acknowledged_until=MUCH_LATER + timedelta(hours=4))
+    corrected = decide(ahead, Tick(at(2)), at(2))
+    assert corrected.state is not None
+    assert (corrected.effects, corrected.state.acknowledged_until) == ((), at(2) + timedelta(hours=4))

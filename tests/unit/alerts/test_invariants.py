@@ -59,6 +59,16 @@ class OneAlert(RuleBasedStateMachine):
             self.seen_critical.add(shown.episode)
         self.happens("ack")
 
+    @rule()
+    def is_forgotten(self) -> None:
+        self.minute += 8 * 60
+        self.happens("night")
+
+    @invariant()
+    def every_acknowledgement_has_an_end(self) -> None:
+        if self.state and self.state.phase is Phase.ACKNOWLEDGED:
+            assert self.state.acknowledged_until is not None
+
     @invariant()
     def resolved_follows_fired(self) -> None:
         for episode in {news.alert.episode for news in self.heard}:
