@@ -32,6 +32,7 @@ class Alerts(Section):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
     receivers: list[Receiver] = Field(default_factory=list)
     route: Route | None = None
 
@@ -146,7 +147,8 @@ def parse(text: str, path: Path) -> Settings:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}:1: must be a mapping of settings")
     try:
-        return Settings.model_validate(_with_paths(raw, path.absolute().parent))
+        base = path.absolute().parent
+        return Settings.model_validate(_with_paths(raw, base), context=base)
     except ValidationError as error:
         faults = [_fault(path, node, fault) for fault in error.errors(include_input=False, include_url=False)]
         raise ConfigError("\n".join(faults)) from None

@@ -11,13 +11,15 @@ from typing import Any
 from . import times
 from .alerts.grouping import Notice, group
 from .alerts.model import Notify
-from .config import Settings
+from .config import Alerts, Settings
+from .notify.backups import last_proven
 from .notify.channel import Channel
 from .notify.message import Message, compose
 from .notify.open import channels
 from .notify.retry import next_attempt
+from .notify.templates import Style
 from .receivers_config import Receiver
-from .store import Store, outbox
+from .store import Store, outbox, snapshots
 
 # Longer than any attempt takes; a claim of a process that died is free again after it.
 LEASE = timedelta(minutes=5)
@@ -35,12 +37,18 @@ def faults(settings: Settings) -> list[str]:
     return [f"{name}: {fault}" for name, channel in named if (fault := channel.problem())]
 
 
+def styles(alerts: Alerts) -> dict[str, Style]:
+    """How the messages of each receiver look."""
+    return {one.name: Style(one.title, one.text, alerts.external_url) for one in alerts.receivers}
+
+
 def deliver_due(
     store: Store,
     known: Mapping[str, Channel],
     rng: random.Random,
     clock: Callable[[], datetime] = times.now,
     over: Callable[[], bool] = lambda: False,
+    looks: Mapping[str, Style] | None = None,
 ) -> int:
     """Send every message that is due, once each, until `over`. Returns how many attempts were made.
 
@@ -54,7 +62,7 @@ def deliver_due(
         if not message:
             break
         first = message[0]
-        outcome = known[first["channel"]].send(_compose(message))
+        outcome = known[first["channel"]].send(_compose(store, message, looks or {}))
         attempts += 1
         now = clock()
         retry_at = next_attempt(first["attempts"] + 1, times.moment(first["created_at"]), now, outcome, rng)
@@ -65,12 +73,14 @@ def deliver_due(
     return attempts
 
 
-def deliver_for(store: Store, known: Mapping[str, Channel], limit: timedelta) -> None:
+def deliver_for(
+    store: Store, known: Mapping[str, Channel], limit: timedelta, looks: Mapping[str, Style] | None = None
+) -> None:
     """Deliver what is due and what becomes due within the limit; the rest waits for the next command."""
     rng = random.Random()  # noqa: S311 - jitter, not a secret
     end = times.now() + limit
     while True:
-        deliver_due(store, known, rng, over=lambda: times.now() >= end)
+        deliver_due(store, known, rng, over=lambda: times.now() >= end, looks=looks)
         with store.read() as tx:
             waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending" and row["channel"] in known]
         if not waiting or times.now() >= end or min(times.moment(row["due_at"]) for row in waiting) > end:
@@ -78,8 +88,10 @@ def deliver_for(store: Store, known: Mapping[str, Channel], limit: timedelta) ->
         time.sleep(PAUSE_S)
 
 
-def _compose(message: Sequence[Mapping[str, Any]]) -> Message:
+def _compose(store: Store, message: Sequence[Mapping[str, Any]], looks: Mapping[str, Style]) -> Message:
     notices = [Notice(row["receiver"], Notify.from_dict(row["notification"])) for row in message]
     # Rows are claimed by channel and host, so they make exactly one group.
     (only,) = group(notices)
-    return compose(only)
+    with store.read() as tx:
+        backups = last_proven(snapshots.held(tx, [only.host]))
+    return compose(only, looks.get(only.receiver, Style()), backups)

@@ -5,12 +5,30 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from .config_base import Duration, Secret, Section
+from .config_base import Duration, Secret, Section, read_named
 
 Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=60))]
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
+
+
+def _template_text(value: object, info: ValidationInfo) -> object:
+    """A template is written as text, or as {file: PATH}."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return read_named(value["file"], info)
+    return value
+
+
+def _usable(template: str) -> str:
+    from .notify.sample import template_fault  # noqa: PLC0415 - most configurations have no template
+
+    if fault := template_fault(template):
+        raise ValueError(f"cannot be used as a template: {fault}")
+    return template
+
+
+Template = Annotated[str, BeforeValidator(_template_text), AfterValidator(_usable)]
 
 
 def _listed(value: object) -> object:
@@ -70,6 +88,8 @@ class Receiver(Section):
     """Who is told: any number of targets, each of which gets every message."""
 
     name: str = Field(min_length=1)
+    title: Template | None = None
+    text: Template | None = None
     urls: list[Secret] = Field(default_factory=list)
     webhooks: list[Webhook] = Field(default_factory=list)
     pagerduty: list[PagerDuty] = Field(default_factory=list)

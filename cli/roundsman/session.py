@@ -68,6 +68,7 @@ class Session:
         self.told_to_stop = False
         self.store = Store(settings.store_url)
         self._targets = delivery.targets(settings.alerts.receiver())
+        self._looks = delivery.styles(settings.alerts)
         receiver = settings.alerts.receiver()
         self.routing = Routing(receiver.name if receiver else None, tuple(self._targets), settings.alerts.group_wait)
         self.catch_up()
@@ -95,12 +96,13 @@ class Session:
     def deliver(self) -> None:
         """Deliver what is due; a person who is tired of waiting for retries leaves them to the next command."""
         try:
-            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._looks)
         except KeyboardInterrupt:
             self.told_to_stop = True
 
     def deliver_once(self) -> None:
-        delivery.deliver_due(self.store, self._targets, random.Random())  # noqa: S311 - jitter, not a secret
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        delivery.deliver_due(self.store, self._targets, rng, looks=self._looks)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -168,7 +170,7 @@ class Session:
             try:
                 entries = ledger.ingest(self.store, path, times.now(), self.routing)
                 if not over:
-                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled)
+                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, looks=self._looks)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:

@@ -68,16 +68,16 @@ class Alertmanager:
 
 def _document(alert: AlertView, firing_until: datetime) -> dict[str, Any]:
     ends_at = max(alert.until or alert.since, alert.since) if not alert.firing else firing_until
+    annotations = {
+        "summary": alert.summary, "description": alert.facts, "command": alert.command, "run": alert.run,
+        "recommended": alert.recommended, "backup": alert.backup, "runbook_url": alert.runbook_url,
+    }  # fmt: skip
     return {
         "labels": {**alert.labels, "alertname": alert.check, ID_LABEL: alert.fingerprint},
-        "annotations": {
-            "summary": alert.summary,
-            "description": alert.facts,
-            "command": alert.command,
-            "run": alert.run,
-        },
+        "annotations": {name: text for name, text in annotations.items() if text},
         "startsAt": rfc3339(alert.since),
         "endsAt": rfc3339(ends_at),
+        "generatorURL": alert.url or "",
     }
 
 

@@ -66,12 +66,21 @@ def payload(message: Message) -> dict[str, Any]:
 
 
 def _alert(alert: AlertView) -> dict[str, Any]:
+    links = {"generatorURL": alert.url} if alert.url else {}
+    known = {"backup": alert.backup, "runbook_url": alert.runbook_url}
     return {
         "status": "firing" if alert.firing else "resolved",
         "labels": dict(alert.labels),
-        "annotations": {"summary": alert.summary, "kind": str(alert.kind), "command": alert.command},
+        "annotations": {
+            "summary": alert.summary,
+            "kind": str(alert.kind),
+            "command": alert.command,
+            "recommended": alert.recommended,
+            **{name: text for name, text in known.items() if text},
+        },
         "startsAt": rfc3339(alert.since),
         "endsAt": rfc3339(alert.until) if alert.until else UNSET_TIME,
+        **links,
         "fingerprint": alert.fingerprint,
         "evidence": dict(alert.evidence),
         "run": alert.run,

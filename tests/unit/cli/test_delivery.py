@@ -107,7 +107,7 @@ def test_killed_between_sending_and_settling_the_same_message_is_sent_again(stor
     """Claiming and sending without settling is what kill -9 leaves behind."""
     with store.write() as tx:
         claimed = outbox.claim(tx, NOW, delivery.LEASE, known(endpoint))
-    known(endpoint)["team/webhook/1"].send(delivery._compose(claimed))
+    known(endpoint)["team/webhook/1"].send(delivery._compose(store, claimed, {}))
     assert deliver(store, known(endpoint)) == 1, "the other host's message; this one is leased"
     assert deliver(store, known(endpoint), NOW + delivery.LEASE) == 1
     keys = [key for key, _ in endpoint.received]

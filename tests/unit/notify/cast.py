@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from roundsman.alerts.decide import decide
 from roundsman.alerts.grouping import group, route
 from roundsman.alerts.model import AlertState, CheckResult, Event, Notify, Resolve, Status
 from roundsman.notify.message import Message, compose
+from roundsman.notify.templates import Style
 
 from .clock import MUCH_LATER, at
 
+DEFAULT = Style()
 DISK = {"target": "/var", "value": 97, "unit": "%", "warn": "80%", "crit": "90%"}
 
 
@@ -38,6 +42,6 @@ def disk_resolved_by_alice() -> Notify:
     return heard(problem("disk", "/var 97% used"), Resolve("alice", at(5), "deleted old dumps"))
 
 
-def message(*news: Notify) -> Message:
+def message(*news: Notify, style: Style = DEFAULT, backups: Mapping[str, str] | None = None) -> Message:
     (one,) = group([notice for item in news or (full_disk(),) for notice in route(item, ["team"])])
-    return compose(one)
+    return compose(one, style, backups)

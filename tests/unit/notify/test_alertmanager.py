@@ -78,6 +78,7 @@ def test_an_alert_fires_there_and_ends_there(running: RealAlertmanager, hook: Se
         "summary": "/var is CRITICAL",
         "description": "on /var, value 97 %, warn 80%, crit 90%",
         "command": f"roundsman alerts show {disk.state.fingerprint if disk.state else None}",
+        "recommended": "roundsman health web1",
         "run": "01JD",
     }
     assert datetime.fromisoformat(str(there["startsAt"])) - disk.began < timedelta(seconds=1)
