@@ -13,6 +13,7 @@ from .common import (
     print_json,
 )
 from .response import ack, resolve, unack
+from .trial import test
 
 
 @click.group()
@@ -65,5 +66,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-for command in (ack, unack, resolve):
+for command in (ack, unack, resolve, test):
     alerts.add_command(command)
