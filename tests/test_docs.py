@@ -17,7 +17,7 @@ from roundsman.__main__ import EXIT_CODES, cli
 from roundsman.commands.group import CommandGroup
 from roundsman.config import Alerts, History, Settings
 from roundsman.exits import ExitCode
-from roundsman.receivers_config import Alertmanager, Email, PagerDuty, Receiver, Webhook
+from roundsman.receivers_config import Alertmanager, Email, Heartbeat, PagerDuty, Receiver, Webhook
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -62,7 +62,7 @@ def test_exit_codes_are_the_same_everywhere() -> None:
 
 SECTIONS = [
     (Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, ""),
-    (Alertmanager, ""), (Email, ""),
+    (Alertmanager, ""), (Email, ""), (Heartbeat, "alerts.heartbeat."),
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .config_base import Duration, Section
-from .receivers_config import Receiver
+from .receivers_config import Heartbeat, Receiver
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -33,6 +33,7 @@ class Alerts(Section):
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
     route: Route | None = None
 

@@ -84,6 +84,14 @@ class Email(Section):
         return self
 
 
+class Heartbeat(Section):
+    """A service outside that raises the alarm when it hears nothing."""
+
+    url: Secret
+    every: Duration = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1))
+    timeout: Timeout = timedelta(seconds=10)
+
+
 class Receiver(Section):
     """Who is told: any number of targets, each of which gets every message."""
 

@@ -28,6 +28,8 @@ class Server:
         self.behaviours: list[Any] = []  # taken from the front; empty: accept
         self.received: list[tuple[dict[str, str], Any]] = []  # headers and body of what was accepted
         self.bodies: list[bytes] = []
+        self.answers_get: list[Any] = []  # statuses, or `hang`; empty: 200
+        self.pings = 0
         self.requests = 0
         self.stop = threading.Event()
         self.port = 0
@@ -83,7 +85,12 @@ def http_server() -> Iterator[Server]:
 
         def do_GET(self) -> None:
             """As an Alertmanager that knows of no alert."""
-            self.send_response(200)
+            server.pings += 1
+            answer = server.answers_get.pop(0) if server.answers_get else 200
+            if answer == "hang":
+                server.stop.wait(20)
+                return
+            self.send_response(answer)
             self.end_headers()
             self.wfile.write(b"[]")
 
