@@ -9,7 +9,7 @@ import json
 import os
 import time
 
-from . import clock, manifest, tree
+from . import clock, manifest, tree, unjudged
 from .engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
@@ -150,7 +150,10 @@ def save_aside(session, engine, spec, record):
 
 
 def _save(session, engine, spec, prepared, record, mark=COMPLETE):
-    before = of_source(engine.snapshots(), session.host, spec["id"])
+    before, warnings = unjudged.settle(
+        session, engine, spec["id"], of_source(engine.snapshots(), session.host, spec["id"])
+    )
+    record["warnings"] += warnings
     record["snapshots"] = listed(before)
     _judge_clock(session, before, record)
     good = [s["id"] for s in record["snapshots"] if s["complete"]]
@@ -165,6 +168,7 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     own = [os.fsencode(path), os.fsencode(_write_runbook(session, spec))]
     # They lie in the excluded state directory; the last word takes them back in, whatever came before.
     excludes = [*prepared.excludes, *(b"!" + literal(file) for file in own)]
+    unjudged.begin(session, spec["id"], written.sha256)
     saved = engine.save(
         [*prepared.paths, *own], excludes, session.host, tags, record["parent"], prepared.one_file_system
     )
@@ -173,6 +177,7 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
+    unjudged.end(session, spec["id"])
     moved = _look_again(session, path, taken_at_ns, written, saved, record)
     _find_saved(session, engine, spec, saved, record)
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
