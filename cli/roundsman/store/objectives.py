@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..backups.objectives import Known
 from ..times import moment, stamp
-from .database import Transaction, rows
+from .database import Row, Transaction, rows
 from .schema import evidence, objectives, snapshots
 
 
@@ -29,6 +29,12 @@ def note_prune(tx: Transaction, host: str, prune: Mapping[str, Any], at: str | N
     this = sa.and_(objectives.c.host == host, objectives.c.source == prune["source"])
     values = {"rules": prune.get("rules"), **({"pruned_at": at} if at else {})}
     tx.execute(sa.update(objectives).where(this).values(values))
+
+
+def promised(tx: Transaction) -> list[Row]:
+    """What sources promise, as their last backups told it: `host, source, plan`, and `since` when they are known."""
+    told = (objectives.c.host, objectives.c.source, objectives.c.plan, objectives.c.since)
+    return rows(tx.execute(sa.select(*told).order_by(objectives.c.host, objectives.c.source)))
 
 
 def rules(tx: Transaction) -> dict[tuple[str, str], dict[str, Any] | None]:
