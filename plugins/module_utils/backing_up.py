@@ -75,7 +75,7 @@ def look(session, spec, record):
     """Check mode: what a backup would read, without touching the repository."""
     source = registry.source_of(spec)
     # A dump takes the place of the one that a backup may be saving at this moment.
-    with session.working() if source.SPOOLS else contextlib.nullcontext(session.engine()) as engine:
+    with session.working(spec["id"]) if source.SPOOLS else contextlib.nullcontext(session.engine()) as engine:
         return _look(session, engine, source, spec, record)
 
 
@@ -109,7 +109,7 @@ def _look(session, engine, source, spec, record):
 
 def back_up(session, spec, record):
     """Make the backup; returns the message for a person. Fills `record` as far as it gets, also when it fails."""
-    with session.working() as engine:
+    with session.working(spec["id"]) as engine:
         record["engine"] = {"name": engine.name, "version": engine.version}
         source = registry.source_of(spec)
         try:
@@ -142,11 +142,12 @@ def _save_calmly(session, engine, spec, prepared, record):
 def save_aside(session, engine, spec, record):
     """A snapshot of what is there now, before it is overwritten. It counts as no backup: only its id leads to it."""
     source = registry.source_of(spec)
-    try:
-        message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
-        return message
-    finally:
-        source.cleanup()
+    with session.alone(spec["id"]):
+        try:
+            message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
+            return message
+        finally:
+            source.cleanup()
 
 
 def _save(session, engine, spec, prepared, record, mark=COMPLETE):
