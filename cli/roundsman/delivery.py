@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from . import times
-from .alerts.grouping import Notice, group
-from .alerts.model import Notify
+from .alerts.grouping import Group
 from .config import Settings
 from .notify.channel import Channel
-from .notify.message import Message, compose
+from .notify.message import compose
 from .notify.open import channels
 from .notify.retry import next_attempt
-from .receivers_config import Receiver
 from .store import Store, outbox
 
 # Longer than any attempt takes; a claim of a process that died is free again after it.
@@ -24,14 +21,14 @@ LEASE = timedelta(minutes=5)
 PAUSE_S = 0.5
 
 
-def targets(receiver: Receiver | None) -> dict[str, Channel]:
-    """The receiver's channels by name; none without a receiver."""
-    return channels(receiver) if receiver else {}
+def channels_of(settings: Settings) -> dict[str, dict[str, Channel]]:
+    """The channels of each receiver, by its name and by theirs."""
+    return {receiver.name: channels(receiver) for receiver in settings.alerts.receivers}
 
 
 def faults(settings: Settings) -> list[str]:
     """What is wrong with the receivers' targets, in words without secrets."""
-    named = [pair for receiver in settings.alerts.receivers for pair in targets(receiver).items()]
+    named = [pair for known in channels_of(settings).values() for pair in known.items()]
     return [f"{name}: {fault}" for name, channel in named if (fault := channel.problem())]
 
 
@@ -53,15 +50,14 @@ def deliver_due(
             message = outbox.claim(tx, clock(), LEASE, working)
         if not message:
             break
-        first = message[0]
-        outcome = known[first["channel"]].send(_compose(message))
+        outcome = known[message["channel"]].send(compose(Group.from_dict(message["notification"])))
         attempts += 1
         now = clock()
-        retry_at = next_attempt(first["attempts"] + 1, times.moment(first["created_at"]), now, outcome, rng)
+        retry_at = next_attempt(message["attempts"] + 1, times.moment(message["created_at"]), now, outcome, rng)
         with store.write() as tx:
             outbox.settle(tx, message, now=now, ok=outcome.ok, detail=outcome.detail, retry_at=retry_at)
         if not outcome.ok and not outcome.permanent:
-            working.discard(first["channel"])
+            working.discard(message["channel"])
     return attempts
 
 
@@ -76,10 +72,3 @@ def deliver_for(store: Store, known: Mapping[str, Channel], limit: timedelta) ->
         if not waiting or times.now() >= end or min(times.moment(row["due_at"]) for row in waiting) > end:
             return
         time.sleep(PAUSE_S)
-
-
-def _compose(message: Sequence[Mapping[str, Any]]) -> Message:
-    notices = [Notice(row["receiver"], Notify.from_dict(row["notification"])) for row in message]
-    # Rows are claimed by channel and host, so they make exactly one group.
-    (only,) = group(notices)
-    return compose(only)

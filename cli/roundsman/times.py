@@ -32,6 +32,17 @@ def seconds(duration: str) -> float:
     return sum(number * size for number, size in parts)
 
 
+def instant(text: str) -> datetime:
+    """A moment in RFC 3339. Raises ValueError with what is wrong."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is no time; write for example 2026-12-31T12:00:00Z") from None
+    if at.tzinfo is None:
+        raise ValueError("needs a zone; write for example 2026-12-31T12:00:00Z")
+    return at
+
+
 def ending(text: str, now: datetime) -> datetime:
     """The end of a time that is yet to come, as people write it: `2026-12-31` (that day included, in UTC), `30d`, or
     RFC 3339. Raises ValueError with what is wrong.

@@ -13,6 +13,8 @@ from .common import (
     print_json,
 )
 from .response import ack, assign, note, resolve, stats, unack
+from .routes import route
+from .silences import silence
 
 
 @click.group()
@@ -65,5 +67,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-for command in (ack, unack, resolve, assign, note, stats):
+for command in (ack, unack, resolve, assign, note, stats, route, silence):
     alerts.add_command(command)

@@ -37,19 +37,22 @@ def ack(alert: str, by: str, note: str, duration: str | None, until: str | None,
     """
     from ..alerts.model import Acknowledge  # noqa: PLC0415
 
-    _respond(alert, config, lambda now, default: Acknowledge(by, now, note, _end(duration, until, now, default)))
+    _respond(alert, config, lambda now, default: Acknowledge(by, now, note, chosen_end(duration, until, now, default)))
 
 
-def _end(duration: str | None, until: str | None, now: datetime, default: timedelta) -> datetime:
+def chosen_end(
+    duration: str | None, until: str | None, now: datetime, default: timedelta, *, option: str = "--until"
+) -> datetime:
+    """The moment that a person has given by a duration or a time; `option` is the name of the latter."""
     from ..times import ending  # noqa: PLC0415
 
     if duration and until:
-        raise Failure("--for and --until say the same thing: give one of them", ExitCode.USAGE)
+        raise Failure(f"--for and {option} say the same thing: give one of them", ExitCode.USAGE)
     text = duration or until
     try:
         return ending(text, now) if text else now + default
     except ValueError as error:
-        raise Failure(f"{'--for' if duration else '--until'} {text} {error}", ExitCode.USAGE) from None
+        raise Failure(f"{'--for' if duration else option} {text} {error}", ExitCode.USAGE) from None
 
 
 @click.command()
@@ -148,8 +151,8 @@ def _respond(alert: str, config: str | None, make: Callable[[datetime, timedelta
         event = make(now, session.settings.alerts.acknowledged_for)
         with session.store.write() as tx:
             state = _meant(tx, alert)
-            decision = respond(tx, state, event, now, session.routing)
+            decision = respond(tx, state, event, now)
         if decision.refused:
             raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
         click.echo(f"{state.host}, {state.check}: {decision.sentence}")
-        session.deliver_once()
+        session.deliver_once(state.fingerprint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -42,7 +43,9 @@ class Message:
     """A message as every channel gets it; a channel takes the text or builds its own form from `alerts`."""
 
     receiver: str
-    host: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    host: str  # what people call the group
     kind: NotifyKind
     severity: Status
     title: str
@@ -61,7 +64,9 @@ def compose(group: Group) -> Message:
     alerts = tuple(view(item) for item in group.notifications)
     return Message(
         receiver=group.receiver,
-        host=one_line(group.host),
+        group_key=group.key,
+        group_labels=group.labels,
+        host=one_line(group.name),
         kind=group.kind,
         severity=group.severity,
         title=_title(group, alerts),
@@ -72,7 +77,7 @@ def compose(group: Group) -> Message:
 
 
 def _title(group: Group, alerts: tuple[AlertView, ...]) -> str:
-    host, firing = one_line(group.host), [alert for alert in alerts if alert.firing]
+    host, firing = one_line(group.name), [alert for alert in alerts if alert.firing]
     if len(firing) == 1:
         title = f"{group.severity} {host}: {firing[0].summary}"
     elif firing:

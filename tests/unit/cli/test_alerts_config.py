@@ -98,7 +98,7 @@ def test_an_alertmanager_yml_loads_unchanged(tmp_path: Path) -> None:
     assert receivers(alerts, page="yes", code="500", service="cart") == ["pager"]
     assert receivers(alerts, team="db", severity="warning") == ["null"]
     assert alerts.rules.inhibition() == (
-        Rule(parse("severity=critical"), parse("severity=~warning|info"), ("alertname",)),
+        Rule(parse("severity=critical"), parse("severity=~^(?:warning|info)$"), ("alertname",)),
         Rule(parse("severity=critical"), parse("severity!=critical,team=db")),
     )
     assert alerts.receiver() == alerts.receivers[0]
