@@ -25,8 +25,9 @@ PAUSE_S = 0.5
 
 
 def channels_of(settings: Settings) -> dict[str, dict[str, Channel]]:
-    """The channels of each receiver, by its name and by theirs."""
-    return {receiver.name: channels(receiver) for receiver in settings.alerts.receivers}
+    """The channels of each receiver and person, by its name and by theirs."""
+    everybody = [*settings.alerts.receivers, *settings.alerts.people.values()]
+    return {receiver.name: channels(receiver) for receiver in everybody}
 
 
 def faults(settings: Settings) -> list[str]:
