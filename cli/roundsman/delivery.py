@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import times
-from .alerts.grouping import Notice, group
-from .alerts.model import Notify
+from .alerts.grouping import Group
 from .config import Alerts, Settings
 from .notify.backups import last_proven
 from .notify.channel import Channel
@@ -18,7 +17,6 @@ from .notify.message import Message, compose
 from .notify.open import channels
 from .notify.retry import next_attempt
 from .notify.templates import Style
-from .receivers_config import Receiver
 from .store import Store, outbox, snapshots
 
 # Longer than any attempt takes; a claim of a process that died is free again after it.
@@ -26,14 +24,14 @@ LEASE = timedelta(minutes=5)
 PAUSE_S = 0.5
 
 
-def targets(receiver: Receiver | None) -> dict[str, Channel]:
-    """The receiver's channels by name; none without a receiver."""
-    return channels(receiver) if receiver else {}
+def channels_of(settings: Settings) -> dict[str, dict[str, Channel]]:
+    """The channels of each receiver, by its name and by theirs."""
+    return {receiver.name: channels(receiver) for receiver in settings.alerts.receivers}
 
 
 def faults(settings: Settings) -> list[str]:
     """What is wrong with the receivers' targets, in words without secrets."""
-    named = [pair for receiver in settings.alerts.receivers for pair in targets(receiver).items()]
+    named = [pair for known in channels_of(settings).values() for pair in known.items()]
     return [f"{name}: {fault}" for name, channel in named if (fault := channel.problem())]
 
 
@@ -61,15 +59,14 @@ def deliver_due(
             message = outbox.claim(tx, clock(), LEASE, working)
         if not message:
             break
-        first = message[0]
-        outcome = known[first["channel"]].send(_compose(store, message, looks or {}))
+        outcome = known[message["channel"]].send(_compose(store, message, looks or {}))
         attempts += 1
         now = clock()
-        retry_at = next_attempt(first["attempts"] + 1, times.moment(first["created_at"]), now, outcome, rng)
+        retry_at = next_attempt(message["attempts"] + 1, times.moment(message["created_at"]), now, outcome, rng)
         with store.write() as tx:
             outbox.settle(tx, message, now=now, ok=outcome.ok, detail=outcome.detail, retry_at=retry_at)
         if not outcome.ok and not outcome.permanent:
-            working.discard(first["channel"])
+            working.discard(message["channel"])
     return attempts
 
 
@@ -88,10 +85,8 @@ def deliver_for(
         time.sleep(PAUSE_S)
 
 
-def _compose(store: Store, message: Sequence[Mapping[str, Any]], looks: Mapping[str, Style]) -> Message:
-    notices = [Notice(row["receiver"], Notify.from_dict(row["notification"])) for row in message]
-    # Rows are claimed by channel and host, so they make exactly one group.
-    (only,) = group(notices)
+def _compose(store: Store, message: Mapping[str, Any], looks: Mapping[str, Style]) -> Message:
+    group = Group.from_dict(message["notification"])
     with store.read() as tx:
-        backups = last_proven(snapshots.held(tx, [only.host]))
-    return compose(only, looks.get(only.receiver, Style()), backups)
+        backups = last_proven(snapshots.held(tx, sorted({news.alert.host for news in group.notifications})))
+    return compose(group, looks.get(group.receiver, Style()), backups)

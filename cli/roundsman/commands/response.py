@@ -86,8 +86,8 @@ def _respond(alert: str, config: str | None, make: Callable[[datetime, timedelta
         event = make(now, session.settings.alerts.acknowledged_for)
         with session.store.write() as tx:
             state = AlertState.from_dict(one_of(records.find(tx, alert), "alert", alert, "fingerprint"))
-            decision = respond(tx, state, event, now, session.routing)
+            decision = respond(tx, state, event, now)
         if decision.refused:
             raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
         click.echo(f"{state.host}, {state.check}: {decision.sentence}")
-        session.deliver_once()
+        session.deliver_once(state.fingerprint)

@@ -73,7 +73,7 @@ def _document(alert: AlertView, firing_until: datetime) -> dict[str, Any]:
         "recommended": alert.recommended, "backup": alert.backup, "runbook_url": alert.runbook_url,
     }  # fmt: skip
     return {
-        "labels": {**alert.labels, "alertname": alert.check, ID_LABEL: alert.fingerprint},
+        "labels": {"alertname": alert.check.partition(":")[0], **alert.labels, ID_LABEL: alert.fingerprint},
         "annotations": {name: text for name, text in annotations.items() if text},
         "startsAt": rfc3339(alert.since),
         "endsAt": rfc3339(ends_at),

@@ -21,7 +21,9 @@ class Message:
     """A message as every channel gets it; a channel takes the text or builds its own form from `alerts`."""
 
     receiver: str
-    host: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    host: str  # what people call the group
     kind: NotifyKind
     severity: Status
     title: str
@@ -52,7 +54,9 @@ def compose(
     news = "\n".join((group.receiver, *sorted(item.key for item in group.notifications)))
     return Message(
         receiver=group.receiver,
-        host=one_line(group.host),
+        group_key=group.key,
+        group_labels=group.labels,
+        host=one_line(group.name),
         kind=group.kind,
         severity=group.severity,
         title=_cut(one_line(title), TITLE_LENGTH),
@@ -70,7 +74,7 @@ def facts_of(
     alerts = [view(news, external_url, known.get(news.alert.host)) for news in group.notifications]
     return {
         "receiver": group.receiver,
-        "host": one_line(group.host),
+        "host": one_line(group.name),
         "status": "firing" if group.firing else "resolved",
         "kind": str(group.kind),
         "severity": str(group.severity),
@@ -97,7 +101,7 @@ def _own(name: str, source: str | None, facts: Mapping[str, Any], faults: list[s
 
 
 def _title(group: Group, alerts: Sequence[AlertView]) -> str:
-    host, firing = one_line(group.host), [alert for alert in alerts if alert.firing]
+    host, firing = one_line(group.name), [alert for alert in alerts if alert.firing]
     if len(firing) == 1:
         title = f"{group.severity} {host}: {firing[0].summary}"
     elif firing:

@@ -81,7 +81,7 @@ def view(news: Notify, external_url: str | None = None, backup: str | None = Non
         run=alert.run,
         fingerprint=alert.fingerprint,
         episode=alert.episode,
-        labels={"host": alert.host, "check": alert.check, "severity": alert.severity.lower()},
+        labels={"host": alert.host, "check": alert.check, "severity": alert.severity.lower(), **alert.labels},
         command=f"roundsman alerts show {alert.fingerprint}",
         recommended=recommended(one_line(alert.host), alert.check, alert.run),
         backup=backup,

@@ -183,11 +183,40 @@ outbox = Table(
     Column("created_at", TIME, nullable=False),
     Column("due_at", TIME, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # Rows that were once claimed together are sent together again, with the same id: receivers can tell a repeat.
+    # Stays the same for every attempt.
     Column("message_id", String(64)),
     Column("claimed_until", TIME),
     Column("detail", Text, nullable=False),
     Index("outbox_by_due", "status", "due_at"),
+)
+
+# Which alerts a message tells of.
+outbox_alerts = Table(
+    "outbox_alerts",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Index("outbox_alerts_by_alert", "fingerprint"),
+)
+
+# alerts.groups.GroupState: what each receiver knows.
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("flush_at", TIME, nullable=False),
+    Column("state", JSON, nullable=False),
+    Index("groups_by_due", "flush_at"),
+)
+
+# What the inventory says of a host that alerts are routed by, as its last sweep told.
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("labels", JSON, nullable=False),
+    Column("depends_on", JSON, nullable=False),
+    Column("seen_at", TIME, nullable=False),
 )
 
 deliveries = Table(
