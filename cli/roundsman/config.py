@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .config_base import Duration, Section
-from .receivers_config import Heartbeat, Receiver
+from .receivers_config import Heartbeat, Receiver, check_fallbacks
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -43,6 +43,7 @@ class Alerts(Section):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"receivers: {', '.join(doubled)} is declared twice")
+        check_fallbacks(self.receivers)
         if self.route and self.route.receiver not in names:
             there = ", ".join(names) or "none"
             raise ValueError(f"route: there is no receiver {self.route.receiver!r} (there are: {there})")

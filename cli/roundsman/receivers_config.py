@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -103,3 +104,19 @@ class Receiver(Section):
     pagerduty: list[PagerDuty] = Field(default_factory=list)
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
     email: list[Email] = Field(default_factory=list)
+    fallback: str | None = None
+    fallback_after: Duration = Field(default=timedelta(minutes=15), ge=timedelta(0))
+
+
+def check_fallbacks(receivers: Sequence[Receiver]) -> None:
+    """Raises ValueError when a fallback is nobody, or leads back to where it began."""
+    fallbacks = {receiver.name: receiver.fallback for receiver in receivers}
+    for name, fallback in fallbacks.items():
+        if fallback is not None and fallback not in fallbacks:
+            raise ValueError(f"receivers: {name}: there is no receiver {fallback!r} to fall back to")
+    for name in fallbacks:
+        chain = [name]
+        while (following := fallbacks[chain[-1]]) is not None:
+            if following in chain:
+                raise ValueError(f"receivers: {' -> '.join([*chain, following])} is a circle of fallbacks")
+            chain.append(following)

@@ -33,13 +33,13 @@ class Alertmanager:
         return url_problem(self.url)
 
     def send(self, message: Message) -> Outcome:
-        return self._post(message.alerts)
+        return self._post(message.alerts, message.notes)
 
     def refresh(self, states: Iterable[AlertState]) -> Outcome:
         """Say again of these alerts that they fire: to be called well within every `resolve_timeout`."""
         return self._post([view(Notify(NotifyKind.OPENED, state, "")) for state in states if state.is_open])
 
-    def _post(self, alerts: Sequence[AlertView]) -> Outcome:
+    def _post(self, alerts: Sequence[AlertView], notes: Sequence[str] = ()) -> Outcome:
         if problem := self.problem():
             return Outcome(ok=False, permanent=True, detail=problem)
         outcome = Outcome(ok=True, detail="nothing to say")
@@ -49,7 +49,7 @@ class Alertmanager:
             if not looked.outcome.ok:
                 return looked.outcome
             now = times.now()
-            said = [_document(alert, now + self.resolve_timeout) for alert in batch]
+            said = [_document(alert, now + self.resolve_timeout, notes) for alert in batch]
             try:
                 ended = list(_ended(looked.body, said, now))
             except (AttributeError, KeyError, TypeError, ValueError):
@@ -66,11 +66,12 @@ class Alertmanager:
         return ask(Request(method, url, body, self.headers, self.timeout_s, secrets, quotes=True))
 
 
-def _document(alert: AlertView, firing_until: datetime) -> dict[str, Any]:
+def _document(alert: AlertView, firing_until: datetime, notes: Sequence[str]) -> dict[str, Any]:
     ends_at = max(alert.until or alert.since, alert.since) if not alert.firing else firing_until
     annotations = {
         "summary": alert.summary, "description": alert.facts, "command": alert.command, "run": alert.run,
         "recommended": alert.recommended, "backup": alert.backup, "runbook_url": alert.runbook_url,
+        "notes": " ".join(notes),
     }  # fmt: skip
     return {
         "labels": {"alertname": alert.check.partition(":")[0], **alert.labels, ID_LABEL: alert.fingerprint},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,7 @@ class PagerDuty:
             return Outcome(ok=False, permanent=True, detail=problem)
         refused: list[Outcome] = []
         for alert in message.alerts:
-            outcome = self._post(event(alert, self.routing_key))
+            outcome = self._post(event(alert, self.routing_key, message.notes))
             if not outcome.ok and not outcome.permanent:
                 return outcome
             if not outcome.ok:
@@ -55,7 +56,7 @@ class PagerDuty:
         return ask(request).outcome
 
 
-def event(alert: AlertView, routing_key: str) -> dict[str, Any]:
+def event(alert: AlertView, routing_key: str, notes: Sequence[str] = ()) -> dict[str, Any]:
     payload = {
         "summary": f"{alert.severity} {alert.host}: {alert.summary}"[:_LONGEST_SUMMARY],
         "source": alert.host,
@@ -63,7 +64,7 @@ def event(alert: AlertView, routing_key: str) -> dict[str, Any]:
         "timestamp": rfc3339(alert.updated_at),
         "component": alert.check,
         "class": str(alert.evidence.get("type") or alert.check.partition(":")[0]),
-        "custom_details": _details(alert),
+        "custom_details": _details(alert, notes),
     }
     return {
         "routing_key": routing_key,
@@ -85,9 +86,10 @@ def _action(alert: AlertView) -> str:
     return "acknowledge" if alert.acknowledged_by else "trigger"
 
 
-def _details(alert: AlertView) -> dict[str, Any]:
+def _details(alert: AlertView, notes: Sequence[str]) -> dict[str, Any]:
     """What is known, with the evidence as far as PagerDuty takes it."""
     details: dict[str, Any] = {
+        **({"notes": list(notes)} if notes else {}),
         "since": rfc3339(alert.since),
         "run": alert.run,
         "command": alert.command,

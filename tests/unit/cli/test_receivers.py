@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roundsman.config import ConfigError, Settings, parse
-from roundsman.delivery import faults, targets
+from roundsman.delivery import channels_of, faults
 
 HERE = Path("/etc/roundsman/roundsman.yml")
 KEY = "0123456789abcdef0123456789abcdef"
@@ -23,7 +23,7 @@ def test_every_target_has_a_name_without_secrets() -> None:
         f"pagerduty: [{{routing_key: {KEY}}}], alertmanagers: [{{url: 'http://one'}}, {{url: 'http://two'}}], "
         "email: [{to: [a@x.org, b@x.org], from: r@x.org, smarthost: 'mail:25', username: u, password: geheim}]"
     )
-    names = list(targets(read.alerts.receiver()))
+    names = list(channels_of(read)["team"])
     assert names == [
         "team/url/1", "team/url/2", "team/webhook/1", "team/pagerduty/1", "team/alertmanager/1", "team/alertmanager/2",
         "team/email/1", "team/email/2",

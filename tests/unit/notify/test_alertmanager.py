@@ -11,7 +11,7 @@ import pytest
 
 from roundsman import times
 from roundsman.alerts.decide import decide
-from roundsman.alerts.model import AlertState, CheckResult, Notify, Status
+from roundsman.alerts.model import AlertState, CheckResult, Notify, NotifyKind, Status
 from roundsman.notify.alertmanager import Alertmanager
 
 from ...alertmanager import RealAlertmanager, real_alertmanager, wait_for
@@ -43,17 +43,13 @@ class Disk:
         self.state: AlertState | None = None
         self.began = times.now() - timedelta(hours=1)
 
-    def turns(self, status: str, minute: float) -> Notify | None:
+    def news(self, status: str, minute: float) -> Notify:
         at = self.began + timedelta(minutes=minute)
         result = CheckResult(self.host, "disk", Status(status), f"/var is {status}", DISK, "01JD", at)
-        decision = decide(self.state, result, at)
-        self.state = decision.state
-        return decision.effects[0] if decision.effects else None
-
-    def news(self, status: str, minute: float) -> Notify:
-        heard = self.turns(status, minute)
-        assert heard is not None
-        return heard
+        self.state = decide(self.state, result, at).state
+        assert self.state is not None
+        kind = NotifyKind.OPENED if self.state.is_open else NotifyKind.RESOLVED
+        return Notify(kind, self.state, f"{self.state.fingerprint}/{minute}")
 
 
 def firing(running: RealAlertmanager, host: str) -> list[dict[str, Any]]:
@@ -96,7 +92,7 @@ def test_what_gets_worse_leaves_no_warning_behind(running: RealAlertmanager) -> 
     channel.send(message(disk.news("WARNING", 0)))
     channel.send(message(disk.news("CRITICAL", 5)))
     assert [alert["labels"]["severity"] for alert in firing(running, "web2")] == ["critical"]
-    disk.turns("WARNING", 10)  # better, of which nobody is told; at its end the warning was its last state
+    disk.news("WARNING", 10)  # better, of which nobody is told; at its end the warning was its last state
     channel.send(message(disk.news("OK", 15)))
     assert firing(running, "web2") == []
 

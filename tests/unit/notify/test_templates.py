@@ -9,7 +9,7 @@ import yaml
 
 from roundsman.alerts.model import Notify
 from roundsman.config import ConfigError, Settings, parse
-from roundsman.delivery import styles
+from roundsman.delivery import manners
 from roundsman.notify.backups import last_proven
 from roundsman.notify.sample import template_fault
 from roundsman.notify.templates import DEFAULT_TEXT, Style
@@ -76,7 +76,7 @@ def configured(receiver: str, folder: Path) -> Settings:
 def test_templates_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "team.j2").write_text("{{ host }} ä\n")
     settings = configured("text: {file: team.j2}", tmp_path)
-    assert styles(settings.alerts) == {"team": Style(None, "{{ host }} ä\n", "https://x.org")}
+    assert manners(settings.alerts)["team"].style == Style(None, "{{ host }} ä\n", "https://x.org")
 
 
 @pytest.mark.parametrize(
