@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from roundsman.alerts.model import Status
+from roundsman.alerts.model import NotifyKind, Status
 from roundsman.notify.channel import Outcome
 from roundsman.notify.http import Request, ask, encode, url_problem
 from roundsman.notify.message import Message
@@ -38,14 +38,16 @@ class PagerDuty:
         if problem := self.problem():
             return Outcome(ok=False, permanent=True, detail=problem)
         refused: list[Outcome] = []
-        for alert in message.alerts:
+        # What it knows and what goes on is told again only when nothing else is: then it is a reminder.
+        news = [alert for alert in message.alerts if alert.kind is not NotifyKind.STILL] or message.alerts
+        for alert in news:
             outcome = self._post(event(alert, self.routing_key, message.notes))
             if not outcome.ok and not outcome.permanent:
                 return outcome
             if not outcome.ok:
                 refused.append(outcome)
         if refused:
-            of = f"{len(refused)} of {len(message.alerts)} events refused: " if len(message.alerts) > 1 else ""
+            of = f"{len(refused)} of {len(news)} events refused: " if len(news) > 1 else ""
             return Outcome(ok=False, permanent=True, detail=of + refused[0].detail)
         return Outcome(ok=True, detail=outcome.detail)
 
