@@ -59,7 +59,7 @@ class Alertmanager(Section):
     url: Secret
     headers: dict[str, Secret] = Field(default_factory=dict)
     timeout: Timeout = timedelta(seconds=10)
-    resolve_timeout: Duration = Field(default=timedelta(hours=4), ge=timedelta(minutes=1))
+    resolve_timeout: Duration = Field(default=timedelta(days=1), ge=timedelta(minutes=1))
 
 
 class Email(Section):

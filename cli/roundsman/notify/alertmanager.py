@@ -27,7 +27,7 @@ class Alertmanager:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_s: float = 10.0
-    resolve_timeout: timedelta = timedelta(hours=4)
+    resolve_timeout: timedelta = timedelta(days=1)
 
     def problem(self) -> str | None:
         return url_problem(self.url)
