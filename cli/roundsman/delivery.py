@@ -27,8 +27,8 @@ PAUSE_S = 0.5
 
 
 def channels_of(settings: Settings) -> dict[str, dict[str, Channel]]:
-    """The channels of each receiver, by its name and by theirs."""
-    return {receiver.name: channels(receiver) for receiver in settings.alerts.receivers}
+    """The channels of everybody who can be told, by their names."""
+    return {receiver.name: channels(receiver) for receiver in settings.alerts.everybody}
 
 
 def faults(settings: Settings) -> list[str]:
@@ -47,7 +47,7 @@ class Manner:
 
 def manners(alerts: Alerts) -> dict[str, Manner]:
     """By the receivers' names."""
-    receivers = {receiver.name: receiver for receiver in alerts.receivers}
+    receivers = {one.name: one for one in alerts.everybody}
     return {
         name: Manner(
             Style(one.title, one.text, alerts.external_url),

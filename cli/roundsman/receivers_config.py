@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from .config_base import Duration, Secret, Section, read_named
+from .escalation_config import Step
 
 Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=60))]
+Place = tuple[int | str, ...]
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 
 
@@ -102,21 +104,23 @@ class Receiver(Section):
     urls: list[Secret] = Field(default_factory=list)
     webhooks: list[Webhook] = Field(default_factory=list)
     pagerduty: list[PagerDuty] = Field(default_factory=list)
+    escalate: list[Step] = Field(default_factory=list, max_length=50)
+    escalation: str | None = None
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
     email: list[Email] = Field(default_factory=list)
     fallback: str | None = None
     fallback_after: Duration = Field(default=timedelta(minutes=15), ge=timedelta(0))
 
 
-def check_fallbacks(receivers: Sequence[Receiver]) -> None:
-    """Raises ValueError when a fallback is nobody, or leads back to where it began."""
-    fallbacks = {receiver.name: receiver.fallback for receiver in receivers}
-    for name, fallback in fallbacks.items():
-        if fallback is not None and fallback not in fallbacks:
-            raise ValueError(f"receivers: {name}: there is no receiver {fallback!r} to fall back to")
-    for name in fallbacks:
-        chain = [name]
-        while (following := fallbacks[chain[-1]]) is not None:
-            if following in chain:
-                raise ValueError(f"receivers: {' -> '.join([*chain, following])} is a circle of fallbacks")
+def fallback_faults(places: Mapping[Place, Receiver]) -> Iterator[tuple[Place, str]]:
+    """Fallbacks that are nobody, or lead back to where they began: where it is written, and what is wrong."""
+    fallbacks = {receiver.name: receiver.fallback for receiver in places.values()}
+    for place, receiver in places.items():
+        if receiver.fallback is not None and receiver.fallback not in fallbacks:
+            there = ", ".join(fallbacks)
+            yield (*place, "fallback"), f"there is nobody called {receiver.fallback!r} (there are: {there})"
+        chain = [receiver.name]
+        while (following := fallbacks.get(chain[-1])) is not None and following not in chain:
             chain.append(following)
+        if following == receiver.name:
+            yield (*place, "fallback"), f"{' -> '.join([*chain, following])} is a circle"

@@ -114,9 +114,18 @@ def parse_all(texts: Iterable[str]) -> Matchers:
 
 
 def from_maps(match: Mapping[str, str], match_re: Mapping[str, str]) -> Matchers:
-    """Alertmanager's deprecated `match` and `match_re`."""
+    """Alertmanager's deprecated `match` and `match_re`; it anchors the latter in writing, and that is in its keys."""
     equal = [Matcher(name, Operator.EQUAL, value) for name, value in match.items()]
-    return in_order([*equal, *(Matcher(name, Operator.REGEX, value) for name, value in match_re.items())])
+    return in_order([*equal, *(Matcher(name, Operator.REGEX, f"^(?:{value})$") for name, value in match_re.items())])
+
+
+def labels_from(text: str) -> dict[str, str]:
+    """Labels as people write them: `severity=critical,team="db"`. Raises MatcherError."""
+    labels = parse(text)
+    for label in labels:
+        if label.operator is not Operator.EQUAL:
+            raise MatcherError(f"{label} is no label; write for example severity=critical")
+    return {label.name: label.value for label in labels}
 
 
 def _split(text: str) -> list[str]:

@@ -39,6 +39,7 @@ class NotifyKind(StrEnum):
     OPENED = "opened"
     WORSENED = "worsened"
     EXPIRED = "acknowledgement expired"
+    ESCALATED = "escalated"
     STILL = "still firing"
     RESOLVED = "resolved"
 
@@ -143,6 +144,7 @@ class AlertState:
     acknowledged_at: datetime | None = None
     acknowledged_until: datetime | None = None
     expired_at: datetime | None = None  # when an acknowledgement of this episode ran out, so that all are told again
+    assigned_to: str | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None  # the person; None when an OK result resolved it
     episode: int = 1  # how often it has opened

@@ -48,7 +48,8 @@ class Route:
     def group_key(self, labels: Labels) -> str:
         """The group's name, as in Alertmanager's webhooks."""
         group = self.group_labels(labels).items()
-        return f"{self.key}:{{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in group) + "}"
+        pairs = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in group)
+        return f"{self.key}:{{{', '.join(pairs)}}}"
 
     def muted(self, at: datetime, intervals: Intervals) -> tuple[str, ...]:
         """The time intervals that keep this route from notifying: those that mute it, else those it is active in."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from roundsman.alerts.groups import Flush, GroupState, Held, Hold, Member, Timing, first_flush, flush
 from roundsman.alerts.inhibition import Inhibitor, Rule
 from roundsman.alerts.intervals import Intervals
+from roundsman.alerts.labels import labels_of
 from roundsman.alerts.matchers import Labels
 from roundsman.alerts.model import AlertState, Phase
 from roundsman.alerts.routing import Route, paths
@@ -26,14 +27,7 @@ class Rules:
     host_labels: Mapping[str, Labels] = field(default_factory=dict)
 
     def labels(self, alert: AlertState) -> dict[str, str]:
-        """What routes, silences and inhibitions see. What an alert says of itself outweighs what its host says."""
-        own = {
-            "alertname": alert.check.partition(":")[0],
-            "host": alert.host,
-            "check": alert.check,
-            "severity": (alert.known_status if alert.is_open else alert.severity).lower(),
-        }
-        return {**self.host_labels.get(alert.host, {}), **{k: v for k, v in own.items() if v}, **alert.labels}
+        return labels_of(alert, self.host_labels.get(alert.host))
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,11 @@ def test_groups() -> None:
     assert route.group_key(labels) == '{}/{team="db"}/{host=~"db[12]"}:{check="disk", host="db1", team="db"}'
 
 
+def test_group_keys_are_written_as_alertmanager_writes_them() -> None:
+    root = tree({"receiver": "team", "group_by": ("...",)})
+    assert root.group_key({"b": 'é"\\', "a": "1"}) == '{}:{a="1", b="é\\"\\\\"}'
+
+
 def test_keys_are_stable_and_tell_equal_siblings_apart() -> None:
     twins = [node("a=b", receiver="x", **{"continue": True}), node("a=b", receiver="y"), node("a=c")]
     root = tree({"receiver": "team", "routes": twins})

@@ -13,7 +13,8 @@ import pytest
 from roundsman import delivery
 from roundsman.alerts.grouping import Group, worst_first
 from roundsman.alerts.model import Notify
-from roundsman.config import ConfigError, Settings, parse
+from roundsman.config import Settings, parse
+from roundsman.config_file import ConfigError
 from roundsman.store import Store, outbox
 
 from ..notify.cast import full_disk, heard, problem, repaired_disk
@@ -186,9 +187,9 @@ def settings(*fallbacks: str | None) -> Settings:
 @pytest.mark.parametrize(
     ("fallbacks", "said"),
     [
-        (("nobody",), "receivers: r0: there is no receiver 'nobody' to fall back to"),
-        (("r0",), "receivers: r0 -> r0 is a circle of fallbacks"),
-        (("r1", "r2", "r1"), "receivers: r0 -> r1 -> r2 -> r1 is a circle of fallbacks"),
+        (("nobody",), "alerts.receivers.0.fallback: there is nobody called 'nobody' (there are: r0)"),
+        (("r0",), "alerts.receivers.0.fallback: r0 -> r0 is a circle"),
+        (("r1", "r2", "r1"), "alerts.receivers.1.fallback: r1 -> r2 -> r1 is a circle"),
     ],
 )
 def test_a_fallback_leads_to_somebody(fallbacks: tuple[str, ...], said: str) -> None:

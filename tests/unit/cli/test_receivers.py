@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from roundsman.config import ConfigError, Settings, parse
+from roundsman.config import Settings, parse
+from roundsman.config_file import ConfigError
 from roundsman.delivery import channels_of, faults
 
 HERE = Path("/etc/roundsman/roundsman.yml")

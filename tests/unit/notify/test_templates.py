@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from roundsman.alerts.model import Notify
-from roundsman.config import ConfigError, Settings, parse
+from roundsman.config import Settings, parse
+from roundsman.config_file import ConfigError
 from roundsman.delivery import manners
 from roundsman.notify.backups import last_proven
 from roundsman.notify.sample import template_fault
@@ -164,7 +165,7 @@ def test_what_could_be_restored() -> None:
 def test_the_documented_templates_can_be_used() -> None:
     documentation = (Path(__file__).parents[3] / "docs/alerts.md").read_text("utf-8")
     example = yaml.safe_load(documentation.partition("### Templates")[2].partition("```yaml\n")[2].partition("```")[0])
-    (receiver,) = example["alerts"]["receivers"]
+    (receiver,) = example["receivers"]
     assert template_fault(receiver["title"]) is template_fault(receiver["text"]) is None
     own = Style(receiver["title"], receiver["text"])
     assert message(style=own).text == "disk: /var 97% used\n"
