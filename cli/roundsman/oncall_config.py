@@ -59,6 +59,14 @@ class Person(Receiver):
     also_called: list[str] = Field(default_factory=list)
     zone: Zone = UTC
 
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Person:
+        if self.escalate or self.escalation:
+            raise ValueError("a person has no escalation; a receiver may have one")
+        if not self.model_fields_set - {"name", "also_called", "zone"}:
+            raise ValueError("has nothing by which to be told: give urls, for example")
+        return self
+
 
 People = Annotated[dict[str, Person], BeforeValidator(_named)]
 
@@ -137,9 +145,6 @@ def faults(alerts: OnCall, receivers: Sequence[Receiver], intervals: Collection[
     shared = [one.name for one in alerts.escalations]
     for name in _doubled(shared):
         yield ("escalations",), f"{name} is declared twice"
-    for name, person in alerts.people.items():
-        if person.escalate or person.escalation:
-            yield ("people", name), "a person has no escalation; a receiver may have one"
     yield from _faults_of_schedules(alerts)
     for number, receiver in enumerate(receivers):
         if receiver.escalation is not None and receiver.escalation not in shared:

@@ -20,7 +20,7 @@ alerts:
   people:
     alice: {urls: [json://alice], also_called: [Alice Smith], zone: Europe/Berlin}
     bob: {urls: [json://bob]}
-    manager: {}
+    manager: {urls: [json://manager]}
   schedules:
     - name: database
       zone: Europe/Berlin
@@ -96,8 +96,9 @@ def test_a_calendar_that_cannot_be_had_leaves_the_other_layers() -> None:
         ("mute_time_intervals: [office]", "mute_time_intervals: [lunch]", "there is no time interval 'lunch'"),
         ("escalation: database", "escalation: web", "25: alerts.receivers.1.escalation: there is no escalation 'web'"),
         ("escalation: database", "escalation: database, escalate: [{notify: bob}]", "one of the two"),
-        ("manager: {}", "team: {}", "1: alerts: team is the name of two"),
-        ("manager: {}", "manager: {escalation: database}", "5: alerts.people.manager: a person has no escalation"),
+        ("manager: {urls", "team: {urls", "1: alerts: team is the name of two"),
+        ("manager: {urls", "manager: {escalation: x, urls", "5: alerts.people.manager: a person has no escalation"),
+        ("manager: {urls: [json://manager]}", "manager: {zone: UTC}", "5: alerts.people.manager: has nothing by which"),
         ("wait: 15m", "wait: 9d", "26: alerts.receivers.2.escalate.1.wait"),
         ("zone: Asia/Kolkata", "zone: Asia/Nowhere", "there is no time zone 'Asia/Nowhere'"),
     ],
