@@ -35,7 +35,7 @@ def tell_instead(
         since = outbox.failing_since(tx, message["channel"]) or now
         waiting += outbox.waiting_for(tx, message["channel"], now) if now - since >= fallback.after else []
     for row in waiting:
-        _hand_over(tx, row, Group.from_dict(row["notification"]), outcome.detail, fallback, now)
+        _hand_over(tx, row, "all", Group.from_dict(row["notification"]), outcome.detail, fallback, now)
     if any(row["key"] == message["key"] for row in waiting):
         return True
     _tell_the_end(tx, message, fallback, now)
@@ -45,16 +45,13 @@ def tell_instead(
 def _tell_the_end(tx: Transaction, message: Mapping[str, Any], fallback: Fallback, now: datetime) -> None:
     """Who was told instead that an alert fires is told of its end, also when the target works again."""
     group = Group.from_dict(message["notification"])
-    for channel in fallback.channels:
+    resolved = [news for news in group.notifications if not _fires(news)]
+    for channel in fallback.channels if resolved else ():
         known = _known(outbox.of_group(tx, channel, group.key), message["channel"])
-        ended = tuple(
-            news for news in group.notifications
-            if news.kind is NotifyKind.RESOLVED and news.alert.fingerprint in known
-        )  # fmt: skip
-        if ended:
+        if ended := tuple(news for news in resolved if news.alert.fingerprint in known):
             why = known[ended[0].alert.fingerprint]
             one = replace(fallback, channels=(channel,))
-            _hand_over(tx, message, replace(group, notifications=ended), why, one, now)
+            _hand_over(tx, message, "end", replace(group, notifications=ended), why, one, now)
 
 
 def _known(told: Sequence[Mapping[str, Any]], target: str) -> dict[str, str]:
@@ -73,12 +70,12 @@ def _fires(news: Notify) -> bool:
 
 
 def _hand_over(
-    tx: Transaction, row: Mapping[str, Any], group: Group, why: str, fallback: Fallback, now: datetime
+    tx: Transaction, row: Mapping[str, Any], part: str, group: Group, why: str, fallback: Fallback, now: datetime
 ) -> None:
     instead_of = {**group.instead_of, row["channel"]: why}
     for channel in fallback.channels:
         # However often the attempt fails, it is handed over once.
-        key = hashlib.sha256(f"{row['key']}/{channel}".encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"{row['key']}/{part}/{channel}".encode()).hexdigest()[:32]
         if not outbox.is_there(tx, key):
             told = replace(group, receiver=fallback.receiver, instead_of=instead_of)
             outbox.add(tx, key=key, channel=channel, group=told, run_id=row["run_id"], now=now)

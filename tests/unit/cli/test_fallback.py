@@ -142,6 +142,19 @@ def test_who_was_told_instead_hears_of_the_end_although_the_target_works_again(h
     assert house.told("ops") == [FULL, FINE]
 
 
+def test_who_was_told_of_an_end_is_told_of_the_rest_when_the_target_fails_on(house: House) -> None:
+    house.fails("team", GONE, times=1)
+    house.news(0, DISK)
+    house.deliver(0)
+    house.news(10, LOAD, host="web4")
+    house.deliver(10)
+    house.fails("team", BUSY)
+    house.news(30, FIXED, LOAD)
+    for minute in (30, 50):
+        house.deliver(minute)
+    assert house.told("ops") == [FULL, FINE, "CRITICAL web3: load 9"]
+
+
 def test_the_end_of_what_the_target_heard_itself_is_its_own(house: House) -> None:
     house.fails("team", GONE, times=1)
     for minute, news in ((0, DISK), (30, FIXED), (60, DISK), (90, FIXED)):
