@@ -19,7 +19,7 @@ from .alerts_config import Rules, complain
 from .config_base import Duration, Section
 from .escalation_config import policy
 from .oncall_config import OnCall
-from .receivers_config import Receiver
+from .receivers_config import Heartbeat, Receiver
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -30,6 +30,8 @@ class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
     alertmanager: Annotated[AlertmanagerFile | None, BeforeValidator(alertmanager_file.load)] = None
 

@@ -6,15 +6,18 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from . import times
 from .alerts.grouping import Group
-from .config import Settings
+from .config import Alerts, Settings
+from .notify.backups import last_proven
 from .notify.channel import Channel
-from .notify.message import compose
+from .notify.message import Message, compose
 from .notify.open import channels
 from .notify.retry import next_attempt
-from .store import Store, outbox
+from .notify.templates import Style
+from .store import Store, outbox, snapshots
 
 # Longer than any attempt takes; a claim of a process that died is free again after it.
 LEASE = timedelta(minutes=5)
@@ -32,12 +35,18 @@ def faults(settings: Settings) -> list[str]:
     return [f"{name}: {fault}" for name, channel in named if (fault := channel.problem())]
 
 
+def styles(alerts: Alerts) -> dict[str, Style]:
+    """How the messages of each receiver look."""
+    return {one.name: Style(one.title, one.text, alerts.external_url) for one in alerts.receivers}
+
+
 def deliver_due(
     store: Store,
     known: Mapping[str, Channel],
     rng: random.Random,
     clock: Callable[[], datetime] = times.now,
     over: Callable[[], bool] = lambda: False,
+    looks: Mapping[str, Style] | None = None,
 ) -> int:
     """Send every message that is due, once each, until `over`. Returns how many attempts were made.
 
@@ -50,7 +59,7 @@ def deliver_due(
             message = outbox.claim(tx, clock(), LEASE, working)
         if not message:
             break
-        outcome = known[message["channel"]].send(compose(Group.from_dict(message["notification"])))
+        outcome = known[message["channel"]].send(_compose(store, message, looks or {}))
         attempts += 1
         now = clock()
         retry_at = next_attempt(message["attempts"] + 1, times.moment(message["created_at"]), now, outcome, rng)
@@ -61,14 +70,23 @@ def deliver_due(
     return attempts
 
 
-def deliver_for(store: Store, known: Mapping[str, Channel], limit: timedelta) -> None:
+def deliver_for(
+    store: Store, known: Mapping[str, Channel], limit: timedelta, looks: Mapping[str, Style] | None = None
+) -> None:
     """Deliver what is due and what becomes due within the limit; the rest waits for the next command."""
     rng = random.Random()  # noqa: S311 - jitter, not a secret
     end = times.now() + limit
     while True:
-        deliver_due(store, known, rng, over=lambda: times.now() >= end)
+        deliver_due(store, known, rng, over=lambda: times.now() >= end, looks=looks)
         with store.read() as tx:
             waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending" and row["channel"] in known]
         if not waiting or times.now() >= end or min(times.moment(row["due_at"]) for row in waiting) > end:
             return
         time.sleep(PAUSE_S)
+
+
+def _compose(store: Store, message: Mapping[str, Any], looks: Mapping[str, Style]) -> Message:
+    group = Group.from_dict(message["notification"])
+    with store.read() as tx:
+        backups = last_proven(snapshots.held(tx, sorted({news.alert.host for news in group.notifications})))
+    return compose(group, looks.get(group.receiver, Style()), backups)

@@ -233,9 +233,10 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
             objectives.note_plan(tx, entry["run"], host, {"source": source, "plan": plan}, entry["time"])
     for verification in data.get("verifications", []):
         snapshots.record_verification(tx, entry["run"], host, verification)
-    if entry["kind"] == "prune" and entry["ok"] and "prune" in data:
-        snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
-        objectives.note_prune(tx, host, data["prune"]["source"], entry["time"])
+    if entry["kind"] == "prune" and "prune" in data:
+        if entry["ok"]:
+            snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
+        objectives.note_prune(tx, host, data["prune"], entry["time"] if entry["ok"] else None)
 
 
 def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime) -> None:

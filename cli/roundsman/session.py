@@ -69,6 +69,7 @@ class Session:
         self.store = Store(settings.store_url)
         self._channels = delivery.channels_of(settings)
         self._targets = {name: channel for known in self._channels.values() for name, channel in known.items()}
+        self._looks = delivery.styles(settings.alerts)
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -103,14 +104,15 @@ class Session:
         """
         self.tell(lambda alert: not alert.labels, run_id)
         try:
-            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._looks)
         except KeyboardInterrupt:
             self.told_to_stop = True
 
     def deliver_once(self, fingerprint: str) -> None:
         """What a person did to an alert is told at once."""
         self.tell(lambda alert: alert.fingerprint == fingerprint)
-        delivery.deliver_due(self.store, self._targets, random.Random())  # noqa: S311 - jitter, not a secret
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        delivery.deliver_due(self.store, self._targets, rng, looks=self._looks)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -179,7 +181,7 @@ class Session:
                 entries = ledger.ingest(self.store, path, times.now())
                 if not over:
                     self.tell(run_id=run_id)
-                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled)
+                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, looks=self._looks)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:

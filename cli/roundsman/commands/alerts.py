@@ -15,6 +15,7 @@ from .common import (
 from .response import ack, assign, note, resolve, stats, unack
 from .routes import route
 from .silences import silence
+from .trial import test
 
 
 @click.group()
@@ -67,5 +68,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-for command in (ack, unack, resolve, assign, note, stats, route, silence):
+for command in (ack, unack, resolve, assign, note, stats, route, silence, test):
     alerts.add_command(command)

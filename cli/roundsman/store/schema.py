@@ -120,19 +120,26 @@ objectives = Table(
     Column("since", TIME, nullable=False),
     Column("run_id", String(64), nullable=False),
     Column("pruned_at", TIME),
+    # Of retention, as the last prune told them.
+    Column("rules", JSON),
 )
 
-# Retention leaves these snapshots alone until then.
+# Retention leaves these snapshots alone until then, or until somebody releases them.
 holds = Table(
     "holds",
     metadata,
-    Column("host", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("snapshot", String(64), primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("snapshot", String(64), nullable=False),
     Column("until", TIME, nullable=False),
     Column("why", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("made_at", TIME, nullable=False),
+    Column("released_at", TIME),
+    Column("released_by", Text),
+    Column("released_why", Text),
+    Index("holds_by_snapshot", "host", "source", "snapshot"),
 )
 
 alerts = Table(

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from roundsman.alerts.decide import decide
+from roundsman.alerts.decide import Reason, decide
 from roundsman.alerts.escalation import (
     GRACE,
     STALE_AFTER,
@@ -29,6 +29,11 @@ from .cast import at, result
 
 # Shorter than a slow tick, longer, and both.
 WAITS = [st.sampled_from(some).map(lambda minutes: timedelta(minutes=minutes)) for some in ([0, 1, 4], [10, 30, 120])]
+NEWS = {
+    Reason.OPENED: NotifyKind.OPENED,
+    Reason.REOPENED: NotifyKind.OPENED,
+    Reason.WORSENED: NotifyKind.WORSENED,
+}
 TEAM = ["alice", "bob", "carol", "dave", "erin"]
 
 
@@ -62,9 +67,8 @@ class OneEscalation(RuleBasedStateMachine):
         assert self.alert is not None
         if self.escalation and self.alert != before:
             self.keep(follow(self.escalation, self.alert, at(self.minute)))
-        for news in decision.effects:
-            if news.kind in (NotifyKind.OPENED, NotifyKind.WORSENED):
-                self.keep(begin(self.escalation, self.alert, self.policy, news.kind, at(self.minute)))
+        if kind := NEWS.get(decision.reason):
+            self.keep(begin(self.escalation, self.alert, self.policy, kind, at(self.minute)))
 
     def keep(self, after: Escalation) -> None:
         """Through the store, as whoever runs next would find it."""

@@ -20,6 +20,7 @@ from roundsman.views.draw import draw_report
 from roundsman.views.report import report
 
 from .builders import Run, check
+from .old_store import old_store
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -166,16 +167,9 @@ def test_a_record_of_another_shape_does_not_stop_the_thinning(rounds: Rounds) ->
 
 
 def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
-    rounds = Rounds(tmp_path)
-    with rounds.store.write() as tx:
-        for table in reversed(schema.metadata.sorted_tables):
-            if table.name not in _FIRST_TABLES:
-                table.drop(tx)
-        tx.exec_driver_sql("ALTER TABLE runs DROP COLUMN thinned")
-        tx.exec_driver_sql("ALTER TABLE snapshots DROP COLUMN tags")
-        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    with old_store(tmp_path / "store.db", "0001").begin() as tx:
         tx.execute(sa.insert(schema.outbox).values(_NEWS_OF_THE_FIRST_RELEASE))
-    rounds.store = Store(str(rounds.store.url))
+    rounds = Rounds(tmp_path)
     rounds.make(check("disk", "OK"))
     assert set(rounds.checks()) == {"disk"}
     with rounds.store.write() as tx:
@@ -185,8 +179,6 @@ def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> N
     assert (news.kind, news.alert.message) == ("opened", "/var 97% used")
     assert message["message_id"] == "x/1/opened/team/url/1"
 
-
-_FIRST_TABLES = {"runs", "entries", "snapshots", "alerts", "timeline", "outbox", "deliveries"}
 
 _ALERT = {
     "fingerprint": "x", "host": "web3", "check": "disk", "phase": "open", "status": "CRITICAL",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from roundsman.alerts.decide import decide
 from roundsman.alerts.grouping import Group, worst_first
 from roundsman.alerts.model import AlertState, CheckResult, Event, Notify, NotifyKind, Resolve, Status
 from roundsman.notify.message import Message, compose
+from roundsman.notify.templates import Style
 
 from .clock import MUCH_LATER, at
 
+DEFAULT = Style()
 DISK = {"target": "/var", "value": 97, "unit": "%", "warn": "80%", "crit": "90%"}
 
 
@@ -45,5 +49,6 @@ def disk_resolved_by_alice() -> Notify:
     return heard(problem("disk", "/var 97% used"), Resolve("alice", at(5), "deleted old dumps"))
 
 
-def message(*news: Notify) -> Message:
-    return compose(Group("team", '{}:{host="web3"}', {"host": "web3"}, worst_first(news or (full_disk(),))))
+def message(*news: Notify, style: Style = DEFAULT, backups: Mapping[str, str] | None = None) -> Message:
+    group = Group("team", '{}:{host="web3"}', {"host": "web3"}, worst_first(news or (full_disk(),)))
+    return compose(group, style, backups)
