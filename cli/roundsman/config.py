@@ -59,6 +59,10 @@ class Alerts(OnCall):
         spec = self.route.spec() if self.route else only
         return routing.tree({"group_by": ("host",), "group_wait": self.group_wait, **spec}) if spec else None
 
+    def everybody(self) -> list[Receiver]:
+        """Receivers and people: whoever can be told."""
+        return [*self.receivers, *self.people.values()]
+
     def policies(self) -> dict[str, Policy]:
         """How each receiver escalates that does, by its name."""
         shared = {one.name: one.policy() for one in self.escalations}

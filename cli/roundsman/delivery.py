@@ -25,8 +25,8 @@ PAUSE_S = 0.5
 
 
 def channels_of(settings: Settings) -> dict[str, dict[str, Channel]]:
-    """The channels of each receiver, by its name and by theirs."""
-    return {receiver.name: channels(receiver) for receiver in settings.alerts.receivers}
+    """The channels of each receiver and person, by their name and by the channels'."""
+    return {one.name: channels(one) for one in settings.alerts.everybody()}
 
 
 def faults(settings: Settings) -> list[str]:
@@ -36,8 +36,8 @@ def faults(settings: Settings) -> list[str]:
 
 
 def styles(alerts: Alerts) -> dict[str, Style]:
-    """How the messages of each receiver look."""
-    return {one.name: Style(one.title, one.text, alerts.external_url) for one in alerts.receivers}
+    """How the messages to each receiver and person look."""
+    return {one.name: Style(one.title, one.text, alerts.external_url) for one in alerts.everybody()}
 
 
 def deliver_due(

@@ -21,6 +21,7 @@ from . import alerting, clocks, delivery, ledger, times
 from .advising import evidence_of
 from .alerts.model import AlertState
 from .config import Settings
+from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
@@ -92,10 +93,11 @@ class Session:
     def tell(self, hurry: Callable[[AlertState], bool] = lambda _: False, run_id: str | None = None) -> None:
         """Decide who is to be told of what by now."""
         now = times.now()
+        plan = plan_of(self.store, self.settings, now)
         with self.store.write() as tx:
             rules = rules_of(tx, self.settings)
             if rules is not None:
-                tell(tx, Telling(rules, self._channels), now, hurry, run_id)
+                tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
 
     def deliver(self, run_id: str | None = None) -> None:
         """Tell all that is known by now, and deliver it: after a command nothing more comes for long.
