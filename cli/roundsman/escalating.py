@@ -1,86 +1,124 @@
-"""The flow of escalations: what a receiver was told goes on to people, step by step, until somebody takes it on."""
+"""The flow of escalation: what receivers that escalate were told goes on to people, until it ends or is taken on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .alerts.escalation import Advance, Circumstances, Escalation, Policy, advance, begin, follow
-from .alerts.grouping import Group
-from .alerts.labels import labels_of
+from .alerts.escalation import Circumstances, Escalation, Page, Policy, advance, begin, follow
+from .alerts.grouping import Group, worst_first
+from .alerts.groups import GroupState
+from .alerts.intervals import Intervals, containing
 from .alerts.model import AlertState, Notify, NotifyKind
-from .oncall import Duty
-from .store import Transaction, alerts, escalations
+from .config import Settings
+from .oncall import Duty, duty
+from .store import Store, Transaction, alerts, escalations, outbox
+from .store import oncall as overrides
 from .times import stamp
 
-Tell = Callable[[str, Group], None]  # a person or receiver, and what it is told
-
-_BEGINNINGS = (NotifyKind.OPENED, NotifyKind.WORSENED, NotifyKind.EXPIRED)
+Key = tuple[str, str]  # fingerprint and receiver
 
 
 @dataclass(frozen=True)
-class Escalating:
-    """Which receivers escalate and how, and who is on call now."""
+class Plan:
+    """How receivers escalate, and who is on call."""
 
     policies: Mapping[str, Policy]
     duty: Duty
-    is_in: Callable[[str], bool]  # whether it is now within a time interval
-    priority: Callable[[AlertState], int | None] = field(default=lambda _: None)
+    intervals: Intervals = field(default_factory=dict)
 
-    def news(self, tx: Transaction, receiver: str, news: Collection[Notify], now: datetime) -> None:
-        """A receiver was told of these: what opened or became worse begins its escalation."""
-        policy = self.policies.get(receiver)
-        for one in news if policy else ():
-            if policy and one.kind in _BEGINNINGS:
-                known = escalations.get(tx, one.alert.fingerprint, receiver)
-                before = Escalation.from_dict(known) if known else None
-                escalations.save(tx, receiver, begin(before, one.alert, policy, one.kind, now).to_dict())
 
-    def go_on(
-        self,
-        tx: Transaction,
-        states: Mapping[str, AlertState],
-        held: Collection[tuple[str, str]],
-        now: datetime,
-        tell: Tell,
-    ) -> None:
-        """Do what is due of all escalations.
+def plan_of(store: Store, settings: Settings, now: datetime) -> Plan | None:
+    """None while nothing escalates, nor waits for its end. Takes time when a calendar has to be fetched."""
+    policies = settings.alerts.policies()
+    with store.read() as tx:
+        if not policies and not escalations.every(tx):
+            return None
+        known = overrides.since(tx, now)
+    return Plan(policies, duty(settings, known, now), settings.alerts.rules.intervals())
 
-        `held`: fingerprint and receiver of what is silenced, inhibited or muted.
-        """
-        for (fingerprint, receiver), plain in escalations.every(tx).items():
-            before, alert = Escalation.from_dict(plain), states.get(fingerprint)
-            policy = self.policies.get(receiver)
-            if alert is None or policy is None:
-                escalations.remove(tx, fingerprint, receiver)
-                continue
-            after = follow(before, alert, now)
-            if not alert.is_open or alert.episode != before.episode:
-                self._tell_of_the_end(after, alert, tell, now)
-                escalations.remove(tx, fingerprint, receiver)
-                continue
-            world = Circumstances(self.duty.who, self.is_in, self.priority(alert), (fingerprint, receiver) in held)
-            done = advance(after, alert, policy, now, world)
-            if done.escalation != before:
-                escalations.save(tx, receiver, done.escalation.to_dict())
-            self._page(tx, done, now, tell)
 
-    @staticmethod
-    def _page(tx: Transaction, done: Advance, now: datetime, tell: Tell) -> None:
-        for sentence in done.sentences:
-            alerts.note(tx, done.escalation.fingerprint, stamp(now), "escalated", sentence)
-        for page in done.pages:
+@dataclass(frozen=True)
+class Now:
+    """What a tick has found: all alerts, all groups, who may be told of what, and what became worse."""
+
+    alerts: Mapping[str, AlertState]
+    groups: Sequence[GroupState]
+    free: Collection[tuple[str, str]]  # receiver and fingerprint
+    worse: Collection[tuple[str, str]]
+
+
+def fingerprints(tx: Transaction) -> set[str]:
+    """Of alerts that escalate, or whose end is yet to be told."""
+    return {fingerprint for fingerprint, _ in escalations.every(tx)}
+
+
+def escalate(
+    tx: Transaction, plan: Plan, found: Now, channels: Mapping[str, Collection[str]], now: datetime, run_id: str | None
+) -> None:
+    """Do what is due, and put it in the outbox."""
+    known = {key: Escalation.from_dict(state) for key, state in escalations.every(tx).items()}
+    groups = {
+        (fingerprint, group.receiver): group
+        for group in found.groups
+        if group.receiver in plan.policies
+        for fingerprint in group.told
+    }
+    news: dict[tuple[str, str], list[Notify]] = defaultdict(list)
+    labels: dict[str, Mapping[str, str]] = {}
+    for key in sorted({*known, *groups}):
+        alert = found.alerts.get(key[0])
+        group = groups.get(key)
+        pages = _one(tx, plan, found, key, known.get(key), now, run_id) if alert else _gone(tx, key)
+        for page in pages:
+            group_key = group.key if group else f"escalation/{key[1]}/{page.notify.alert.host}"
+            labels[group_key] = group.labels if group else {"host": page.notify.alert.host}
             for name in page.to:
-                tell(name, _group(name, page.notify))
-
-    @staticmethod
-    def _tell_of_the_end(escalation: Escalation, alert: AlertState, tell: Tell, now: datetime) -> None:
-        for name in escalation.told:
-            key = f"{alert.fingerprint}/{escalation.episode}/end/{name}/{now.isoformat()}"
-            tell(name, _group(name, Notify(NotifyKind.RESOLVED, alert, key)))
+                news[name, group_key].append(page.notify)
+    for (name, group_key), told in news.items():
+        message = Group(name, group_key, labels[group_key], worst_first(told))
+        for channel in channels.get(name, ()):
+            outbox.add(tx, channel=channel, group=message, run_id=run_id, now=now)
 
 
-def _group(name: str, news: Notify) -> Group:
-    labels = {key: value for key, value in labels_of(news.alert).items() if key in ("host", "check")}
-    return Group(name, f"escalation/{news.alert.fingerprint}", labels, (news,))
+def _one(
+    tx: Transaction, plan: Plan, found: Now, key: Key, known: Escalation | None, now: datetime, run_id: str | None
+) -> Sequence[Page]:
+    """One alert for one receiver that escalates."""
+    fingerprint, receiver = key
+    alert, policy = found.alerts[fingerprint], plan.policies.get(receiver)
+    if not alert.is_open:
+        escalations.remove(tx, fingerprint, receiver)
+        return _end(known, alert)
+    if policy is None:
+        return ()
+    here = (receiver, fingerprint)
+    after = known or begin(None, alert, policy, NotifyKind.OPENED, now)
+    if known is not None and here in found.worse:
+        after = begin(known, alert, policy, NotifyKind.WORSENED, now)
+    world = Circumstances(
+        who=plan.duty.who,
+        is_in=lambda name: bool(containing([name], now, plan.intervals)),
+        held=here not in found.free,
+    )
+    done = advance(follow(after, alert, now), alert, policy, now, world)
+    if done.escalation != known:
+        escalations.save(tx, receiver, done.escalation.to_dict())
+    for sentence in done.sentences:
+        alerts.note(tx, fingerprint, stamp(now), "escalated", sentence, run_id)
+    return done.pages
+
+
+def _end(known: Escalation | None, alert: AlertState) -> Sequence[Page]:
+    """Everybody who was told of the problem is told of its end."""
+    if known is None or not known.told:
+        return ()
+    key = f"{alert.fingerprint}/{alert.episode}/step/{known.begun}.end"
+    return [Page(known.told, Notify(NotifyKind.RESOLVED, alert, key))]
+
+
+def _gone(tx: Transaction, key: Key) -> Sequence[Page]:
+    escalations.remove(tx, *key)
+    return ()

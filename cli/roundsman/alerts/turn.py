@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -54,18 +54,32 @@ def turn(
     A new group that is not due yet is told in a Turned without news.
     """
     every = {alert.fingerprint: alert for alert in alerts}
-    labels = {name: rules.labels(alert) for name, alert in every.items() if alert.is_open}
-    inhibitor = _inhibitor(rules, labels)
     seen: dict[str, tuple[Route, GroupState, list[Member]]] = {}
-    for name, its_labels in labels.items():
-        for route in paths(rules.route, its_labels):
-            member = Member(every[name], _held(every[name], its_labels, route, rules, inhibitor, now))
-            state = GroupState(route.group_key(its_labels), route.receiver, route.group_labels(its_labels), now)
-            seen.setdefault(state.id, (route, groups.get(state.id, state), []))[2].append(member)
+    for route, state, member in _met(every, rules, now):
+        seen.setdefault(state.id, (route, groups.get(state.id, state), []))[2].append(member)
     turned = [_look(*one, groups, every, now, hurried) for one in seen.values()]
     left = [group for name, group in groups.items() if name not in seen]
     turned += [_look(rules.route, group, [], groups, every, now, hurried) for group in left]
     return [one for one in turned if one is not None]
+
+
+def free(alerts: Iterable[AlertState], rules: Rules, now: datetime) -> set[tuple[str, str]]:
+    """Receiver and fingerprint wherever an alert that fires goes to a receiver now, and nothing holds it."""
+    met = _met({alert.fingerprint: alert for alert in alerts}, rules, now)
+    return {(state.receiver, member.alert.fingerprint) for _, state, member in met if member.held is None}
+
+
+def _met(
+    every: Mapping[str, AlertState], rules: Rules, now: datetime
+) -> Iterator[tuple[Route, GroupState, Member]]:
+    """Every alert that fires, in each group that its routes put it into, as one that is not known yet."""
+    labels = {name: rules.labels(alert) for name, alert in every.items() if alert.is_open}
+    inhibitor = _inhibitor(rules, labels)
+    for name, its_labels in labels.items():
+        for route in paths(rules.route, its_labels):
+            member = Member(every[name], _held(every[name], its_labels, route, rules, inhibitor, now))
+            group = GroupState(route.group_key(its_labels), route.receiver, route.group_labels(its_labels), now)
+            yield route, group, member
 
 
 def _inhibitor(rules: Rules, labels: Mapping[str, Labels]) -> Inhibitor:
