@@ -19,7 +19,7 @@ from roundsman.commands.group import CommandGroup
 from roundsman.config import Alerts, History, Settings
 from roundsman.config import parse as parse_settings
 from roundsman.exits import ExitCode
-from roundsman.receivers_config import PagerDuty, Receiver, Webhook
+from roundsman.receivers_config import Alertmanager, Email, Heartbeat, PagerDuty, Receiver, Webhook
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -63,15 +63,18 @@ def test_exit_codes_are_the_same_everywhere() -> None:
     assert in_help == in_readme == {int(code) for code in ExitCode}
 
 
-@pytest.mark.parametrize(
-    ("model", "prefix"),
-    [(Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, "")],
-    ids=str,
-)
+SECTIONS = [
+    (Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, ""),
+    (Alertmanager, ""), (Email, ""), (Heartbeat, "alerts.heartbeat."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "prefix"), SECTIONS, ids=str)
 def test_every_setting_is_documented(model: type[BaseModel], prefix: str) -> None:
     for name, field in model.model_fields.items():
         nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        assert nested or f"`{prefix}{name}" in CONFIGURATION, f"{prefix}{name}"
+        setting = f"{prefix}{field.alias or name}"
+        assert nested or f"`{setting}" in CONFIGURATION, setting
 
 
 def test_every_key_of_routes_and_rules_is_documented() -> None:

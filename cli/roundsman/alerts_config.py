@@ -59,7 +59,7 @@ def _range(parse_range: Callable[[str], intervals.Range]) -> PlainValidator:
     return PlainValidator(lambda value: parse_range(str(value)))
 
 
-def _zone(value: object) -> ZoneInfo:
+def zone_of(value: object) -> ZoneInfo:
     try:
         if value == "Local":
             with Path("/etc/localtime").open("rb") as file:
@@ -155,7 +155,7 @@ class TimeInterval(Part):
     days_of_month: list[Annotated[intervals.Range, _range(intervals.day_of_month_range)]] | None = None
     months: list[Annotated[intervals.Range, _range(intervals.month_range)]] | None = None
     years: list[Annotated[intervals.Range, _range(intervals.year_range)]] | None = None
-    location: Annotated[ZoneInfo, PlainValidator(_zone)] = ZoneInfo("UTC")
+    location: Annotated[ZoneInfo, PlainValidator(zone_of)] = ZoneInfo("UTC")
 
     def interval(self) -> intervals.Interval:
         return intervals.Interval(**{name: getattr(self, name) for name in type(self).model_fields})

@@ -10,23 +10,28 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from . import alertmanager_file, config_file
+from . import alertmanager_file, config_file, oncall_config
 from .alertmanager_file import AlertmanagerFile
 from .alerts import routing
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
+from .alerts.escalation import Policy
 from .alerts_config import Rules, complain
 from .config_base import Duration, Section
-from .receivers_config import Receiver
+from .escalation_config import policy
+from .oncall_config import OnCall
+from .receivers_config import Heartbeat, Receiver
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
 SQLITE = "sqlite:///"
 
 
-class Alerts(Rules):
+class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
     alertmanager: Annotated[AlertmanagerFile | None, BeforeValidator(alertmanager_file.load)] = None
 
@@ -34,6 +39,11 @@ class Alerts(Rules):
     def _one_source_of_rules(self) -> Alerts:
         if self.alertmanager is not None:
             complain(list(alertmanager_file.faults(self.alertmanager, self)))
+        return self
+
+    @model_validator(mode="after")
+    def _escalations_reach_somebody(self) -> Alerts:
+        complain(list(oncall_config.faults(self, self.receivers, self.rules.intervals())))
         return self
 
     @property
@@ -48,6 +58,12 @@ class Alerts(Rules):
         only = {"receiver": self.receivers[0].name} if len(self.receivers) == 1 else None
         spec = self.route.spec() if self.route else only
         return routing.tree({"group_by": ("host",), "group_wait": self.group_wait, **spec}) if spec else None
+
+    def policies(self) -> dict[str, Policy]:
+        """How each receiver escalates that does, by its name."""
+        shared = {one.name: one.policy() for one in self.escalations}
+        named = {one.name: shared[one.escalation] for one in self.receivers if one.escalation}
+        return named | {one.name: policy(one.name, one.escalate) for one in self.receivers if one.escalate}
 
     def receiver(self) -> Receiver | None:
         """The receiver of what no other route takes."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
 
 from .times import seconds
 
@@ -16,7 +16,7 @@ def _duration(value: object) -> object:
     return timedelta(seconds=seconds(value)) if isinstance(value, str) else value
 
 
-def _secret(value: object) -> object:
+def _secret(value: object, info: ValidationInfo) -> object:
     """A secret is written as text, or by reference: {env: NAME} or {file: PATH}."""
     if not isinstance(value, dict):
         return value
@@ -25,14 +25,17 @@ def _secret(value: object) -> object:
             raise ValueError(f"the environment variable {value['env']} is not set")
         return os.environ[str(value["env"])]
     if set(value) == {"file"}:
-        return read_named(value["file"]).strip()
+        return read_named(value["file"], info).strip()
     raise ValueError("is written as text, {env: NAME} or {file: PATH}")
 
 
-def read_named(file: object) -> str:
-    """The text of a file that the configuration names. Raises ValueError, which becomes a fault of its key."""
+def read_named(file: object, info: ValidationInfo) -> str:
+    """The text of a file that the configuration names, relative to its own directory (the context of the validation).
+
+    Raises ValueError, which becomes a fault of its key.
+    """
     try:
-        return Path(str(file)).expanduser().read_text(encoding="utf-8")
+        return (info.context or Path()).joinpath(Path(str(file)).expanduser()).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: is not UTF-8") from error
     except OSError as error:

@@ -64,7 +64,7 @@ def parse(
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}:1: must be a mapping of settings")
     try:
-        return model.model_validate(prepare(raw))
+        return model.model_validate(prepare(raw), context=path.absolute().parent)
     except ValidationError as error:
         faults = [_fault(path, node, fault) for fault in error.errors(include_input=False, include_url=False)]
         raise ConfigError("\n".join(faults)) from None

@@ -16,19 +16,27 @@ def acknowledged(state: AlertState, event: Acknowledge, at: datetime) -> AlertSt
 
     `updated_at` stays: a result measured before the acknowledgement and read after it still counts.
     """
-    seen = [status for status in (state.told, state.status, state.last_known) if status is not None]
+    seen = [status for status in (state.status, state.last_known) if status is not None]
     return replace(
         state,
         phase=Phase.ACKNOWLEDGED,
         acknowledged_by=event.by,
         acknowledged_at=at,
         acknowledged_until=event.until or at + ACKNOWLEDGED_FOR,
-        told=max(seen, key=lambda status: status.rank),
+        acknowledged_status=max(seen, key=lambda status: status.rank),
+        expired_at=None,
     )
 
 
 def unacknowledged(state: AlertState) -> AlertState:
-    return replace(state, phase=Phase.OPEN, acknowledged_by=None, acknowledged_at=None, acknowledged_until=None)
+    return replace(
+        state,
+        phase=Phase.OPEN,
+        acknowledged_by=None,
+        acknowledged_at=None,
+        acknowledged_until=None,
+        acknowledged_status=None,
+    )
 
 
 def end_of(state: AlertState) -> datetime | None:

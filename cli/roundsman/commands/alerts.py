@@ -12,9 +12,10 @@ from .common import (
     opened,
     print_json,
 )
-from .response import ack, resolve, unack
+from .response import ack, assign, note, resolve, stats, unack
 from .routes import route
 from .silences import silence
+from .trial import test
 
 
 @click.group()
@@ -67,5 +68,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-for command in (ack, unack, resolve, route, silence):
+for command in (ack, unack, resolve, assign, note, stats, route, silence, test):
     alerts.add_command(command)

@@ -1,4 +1,4 @@
-"""`alerts ack`, `alerts unack`, `alerts resolve`: what people do about alerts."""
+"""`alerts ack|unack|resolve|assign|note|stats`: what people do about alerts, and how long they take."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..exits import ExitCode
-from .common import Failure, config_option, one_of, opened
+from .common import Failure, config_option, console, json_option, one_of, opened, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..alerts.model import HumanEvent
+    from ..alerts.model import AlertState, HumanEvent
+    from ..store import Transaction
 
 alert_argument = click.argument("alert")
 by_option = click.option("--by", default=getpass.getuser, metavar="NAME", help="Who.  [default: you]")
@@ -78,19 +79,80 @@ def resolve(alert: str, by: str, note: str, config: str | None) -> None:
     _respond(alert, config, lambda now, _default: Resolve(by, now, note))
 
 
+@click.command()
+@alert_argument
+@click.argument("who")
+@by_option
+@config_option
+def assign(alert: str, who: str, by: str, config: str | None) -> None:
+    """Say who deals with an alert. Nobody is told, and nothing is silenced: `ack` does that."""
+    from .. import responding, times  # noqa: PLC0415
+
+    with opened(config) as session, session.store.write() as tx:
+        state = _meant(tx, alert)
+        if not state.is_open:
+            raise Failure(f"{state.host}, {state.check}: is resolved; there is nothing to deal with", ExitCode.USAGE)
+        responding.assign(tx, state, who, by, times.now())
+    click.echo(f"{state.host}, {state.check}: assigned to {who}")
+
+
+@click.command()
+@alert_argument
+@click.argument("text")
+@by_option
+@config_option
+def note(alert: str, text: str, by: str, config: str | None) -> None:
+    """Write a note into an alert's timeline."""
+    from .. import responding, times  # noqa: PLC0415
+
+    with opened(config) as session, session.store.write() as tx:
+        state = _meant(tx, alert)
+        responding.note(tx, state, text, by, times.now())
+    click.echo(f"{state.host}, {state.check}: noted")
+
+
+@click.command()
+@click.option("--since", default="30d", metavar="DURATION", show_default=True, help="Alerts that opened since then.")
+@json_option
+@config_option
+def stats(since: str, as_json: bool, config: str | None) -> None:
+    """How long it took to acknowledge and to end alerts, by severity, receiver and assignee."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from .. import responding, times  # noqa: PLC0415
+    from ..views.response import draw_statistics  # noqa: PLC0415
+
+    now = times.now()
+    try:
+        begin = now - timedelta(seconds=times.seconds(since))
+    except (ValueError, OverflowError):
+        raise Failure(f"--since {since} is not a duration; write for example 30d", ExitCode.USAGE) from None
+    with opened(config) as session, session.store.read() as tx:
+        found = responding.statistics(tx, begin, now)
+    if as_json:
+        print_json({"since": times.stamp(begin), **asdict(found)})
+    else:
+        draw_statistics(console(), found, now)
+
+
+def _meant(tx: Transaction, alert: str) -> AlertState:
+    from ..alerts.model import AlertState  # noqa: PLC0415
+    from ..store import alerts as records  # noqa: PLC0415
+
+    return AlertState.from_dict(one_of(records.find(tx, alert), "alert", alert, "fingerprint"))
+
+
 def _respond(alert: str, config: str | None, make: Callable[[datetime, timedelta], HumanEvent]) -> None:
     from .. import times  # noqa: PLC0415
     from ..alerting import respond  # noqa: PLC0415
-    from ..alerts.model import AlertState  # noqa: PLC0415
-    from ..store import alerts as records  # noqa: PLC0415
 
     with opened(config, delivers=True) as session:
         now = times.now()
         event = make(now, session.settings.alerts.acknowledged_for)
         with session.store.write() as tx:
-            state = AlertState.from_dict(one_of(records.find(tx, alert), "alert", alert, "fingerprint"))
-            decision = respond(tx, state, event, now, session.routing)
+            state = _meant(tx, alert)
+            decision = respond(tx, state, event, now)
         if decision.refused:
             raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
         click.echo(f"{state.host}, {state.check}: {decision.sentence}")
-        session.deliver_once()
+        session.deliver_once(state.fingerprint)

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-
-from jinja2 import Environment, StrictUndefined, Template, select_autoescape
+from typing import Any
 
 from roundsman.alerts.grouping import Group
 from roundsman.alerts.model import NotifyKind, Status
+from roundsman.notify.templates import DEFAULT_TEXT, Style, TemplateError, render
 from roundsman.notify.view import AlertView, one_line, view
 
 TITLE_LENGTH = 120  # what a phone shows on its lock screen, with some margin
-
-_TEXT = """\
-{% for alert in alerts %}
-{{ alert | headline }}
-  {{ alert.summary }}
-  Where:    {{ alert.host }}, check {{ alert.check }}
-  Since:    {{ alert.since | moment }}
-{% if alert.until %}
-  Until:    {{ alert.until | moment }}
-{% endif %}
-{% if alert.acknowledged_by %}
-  Taken by: {{ alert.acknowledged_by }}
-{% endif %}
-{% if alert.facts %}
-  Evidence: {{ alert.facts }}
-{% endif %}
-  Run:      {{ alert.run }}
-  Next:     {{ alert.command }}
-
-{% endfor %}
-"""
+TEXT_LENGTH = 100_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +21,9 @@ class Message:
     """A message as every channel gets it; a channel takes the text or builds its own form from `alerts`."""
 
     receiver: str
-    host: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    host: str  # what people call the group
     kind: NotifyKind
     severity: Status
     title: str
@@ -55,24 +36,72 @@ class Message:
         return self.kind is not NotifyKind.RESOLVED
 
 
-def compose(group: Group) -> Message:
-    """The message of one group."""
+_DEFAULT = Style()
+
+
+def compose(
+    group: Group, style: Style = _DEFAULT, backups: Mapping[str, str] | None = None, notes: Sequence[str] = ()
+) -> Message:
+    """The message of one group. `backups`: host -> what of it could be restored; `notes` come before all else.
+
+    A template that fails is told of in the message and costs nobody the news.
+    """
+    facts = facts_of(group, style.external_url, backups, notes)
+    faults: list[str] = []
+    title = _own("title", style.title, facts, faults) or facts["title"]
+    text = _own("text", style.text, facts, faults) or render(DEFAULT_TEXT, facts)
+    parts = [*notes, text, *faults]
     news = "\n".join((group.receiver, *sorted(item.key for item in group.notifications)))
-    alerts = tuple(view(item) for item in group.notifications)
     return Message(
         receiver=group.receiver,
-        host=one_line(group.host),
+        group_key=group.key,
+        group_labels=group.labels,
+        host=one_line(group.name),
         kind=group.kind,
         severity=group.severity,
-        title=_title(group, alerts),
-        text=_template().render(alerts=alerts).strip() + "\n",
-        alerts=alerts,
+        title=_cut(one_line(title), TITLE_LENGTH),
+        text=_cut("\n\n".join(_printable(part).strip("\n") for part in parts), TEXT_LENGTH) + "\n",
+        alerts=tuple(facts["alerts"]),
         key=hashlib.sha256(news.encode("utf-8", "surrogatepass")).hexdigest()[:32],
     )
 
 
-def _title(group: Group, alerts: tuple[AlertView, ...]) -> str:
-    host, firing = one_line(group.host), [alert for alert in alerts if alert.firing]
+def facts_of(
+    group: Group, external_url: str | None = None, backups: Mapping[str, str] | None = None, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What templates know, as docs/alerts.md has it."""
+    known = backups or {}
+    alerts = [view(news, external_url, known.get(news.alert.host)) for news in group.notifications]
+    return {
+        "receiver": group.receiver,
+        "host": one_line(group.name),
+        "status": "firing" if group.firing else "resolved",
+        "kind": str(group.kind),
+        "severity": str(group.severity),
+        "title": _title(group, alerts),
+        "alerts": alerts,
+        "firing": [alert for alert in alerts if alert.firing],
+        "resolved": [alert for alert in alerts if not alert.firing],
+        "notes": list(notes),
+    }
+
+
+def _own(name: str, source: str | None, facts: Mapping[str, Any], faults: list[str]) -> str | None:
+    """What a receiver's own template makes; None without one, or when it fails, which `faults` then tells."""
+    if source is None:
+        return None
+    try:
+        made = render(source, facts).strip()
+        said = "it makes nothing"
+    except TemplateError as error:
+        made, said = "", one_line(str(error))
+    if not made:
+        faults.append(f"(The {name} template of receiver {facts['receiver']} failed, this is the default: {said})")
+    return made or None
+
+
+def _title(group: Group, alerts: Sequence[AlertView]) -> str:
+    host, firing = one_line(group.name), [alert for alert in alerts if alert.firing]
     if len(firing) == 1:
         title = f"{group.severity} {host}: {firing[0].summary}"
     elif firing:
@@ -81,29 +110,17 @@ def _title(group: Group, alerts: tuple[AlertView, ...]) -> str:
         title = f"RESOLVED {host}: {_resolution(alerts[0])}"
     else:
         title = f"RESOLVED {host}: {len(alerts)} problems"
-    return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…"
+    return _cut(title, TITLE_LENGTH)
 
 
 def _resolution(alert: AlertView) -> str:
     return f"{alert.message} (by {alert.resolved_by})" if alert.resolved_by else alert.message
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=select_autoescape(default_for_string=False),  # plain text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"headline": _headline, "moment": _moment}
-    return environment.from_string(_TEXT)
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _headline(alert: AlertView) -> str:
-    by = f" by {alert.resolved_by}" if alert.resolved_by else ""
-    return f"{alert.status} ({alert.kind})" if alert.firing else f"RESOLVED{by} (was {alert.severity})"
-
-
-def _moment(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _printable(text: str) -> str:
+    """Without what would steer a terminal, or what no mail can hold."""
+    return "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)

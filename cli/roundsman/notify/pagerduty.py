@@ -71,7 +71,12 @@ def event(alert: AlertView, routing_key: str) -> dict[str, Any]:
         "dedup_key": f"roundsman-{alert.fingerprint}",
         "client": "Roundsman",
         "payload": payload,
+        "links": [{"href": href, "text": text} for href, text in _links(alert) if href],
     }
+
+
+def _links(alert: AlertView) -> list[tuple[str | None, str]]:
+    return [(alert.url, "Show and acknowledge"), (alert.runbook_url, "Runbook")]
 
 
 def _action(alert: AlertView) -> str:
@@ -86,6 +91,8 @@ def _details(alert: AlertView) -> dict[str, Any]:
         "since": rfc3339(alert.since),
         "run": alert.run,
         "command": alert.command,
+        "recommended": alert.recommended,
+        "backup": alert.backup,
         "evidence": dict(alert.evidence),
     }
     if len(json.dumps(details)) > _LARGEST_EVENT - 10 * _LONGEST_SUMMARY:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from roundsman.alerts.model import Notify, NotifyKind, Status
+from roundsman.notify.recommended import recommended
 from roundsman.notify.redact import scrub
 
 # What of the evidence tells most, in this order, with the word that people read.
@@ -49,14 +49,18 @@ class AlertView:
     fingerprint: str
     episode: int
     labels: Mapping[str, str]
-    command: str
+    command: str  # shows the alert
+    recommended: str  # looks closer at what is wrong, or does again what failed
+    backup: str | None  # what of the host could be restored; None when nothing is known
+    runbook_url: str | None
+    url: str | None  # a page on which somebody can acknowledge it
 
     @property
     def firing(self) -> bool:
         return self.kind is not NotifyKind.RESOLVED
 
 
-def view(news: Notify) -> AlertView:
+def view(news: Notify, external_url: str | None = None, backup: str | None = None) -> AlertView:
     alert = news.alert
     evidence = scrub(alert.evidence)
     return AlertView(
@@ -78,7 +82,11 @@ def view(news: Notify) -> AlertView:
         fingerprint=alert.fingerprint,
         episode=alert.episode,
         labels={"host": alert.host, "check": alert.check, "severity": alert.severity.lower()},
-        command=f"roundsman alerts show {shlex.quote(alert.fingerprint)}",
+        command=f"roundsman alerts show {alert.fingerprint}",
+        recommended=recommended(one_line(alert.host), alert.check, alert.run),
+        backup=backup,
+        runbook_url=_web_address(evidence.get("runbook_url")),
+        url=f"{external_url.rstrip('/')}/alerts/{alert.fingerprint}" if external_url else None,
     )
 
 
@@ -87,8 +95,18 @@ def one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _web_address(value: object) -> str | None:
+    """Nothing else becomes a link: the value has been on the host."""
+    web = isinstance(value, str) and value.startswith(("https://", "http://")) and value.isprintable()
+    return str(value) if web and " " not in str(value) else None
 
 
 def _name(person: str | None) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from roundsman import times
 from roundsman.notify.channel import Outcome, Target
 from roundsman.notify.http import Request, ask, encode, url_problem
 from roundsman.notify.message import Message
+from roundsman.notify.signature import secret_problem, signed
 from roundsman.notify.view import AlertView, rfc3339
 
 PAYLOAD_VERSION = "1"
@@ -22,6 +24,8 @@ class Webhook:
     def problem(self) -> str | None:
         if problem := url_problem(self._target.url):
             return problem
+        if self._target.secret is not None and (problem := secret_problem(self._target.secret)):
+            return problem
         bad = [key for key, value in self._target.headers.items() if not _is_header(key, value)]
         return f"header {bad[0]!r} has a name or value that HTTP does not allow" if bad else None
 
@@ -29,8 +33,10 @@ class Webhook:
         problem = self.problem()
         if problem is not None:
             return Outcome(ok=False, permanent=True, detail=problem)
-        headers = {**self._target.headers, "Idempotency-Key": message.key}
         body = encode(payload(message))
+        headers = {**self._target.headers, "Idempotency-Key": message.key}
+        if self._target.secret is not None:
+            headers |= signed(self._target.secret, message.key, int(times.now().timestamp()), body)
         request = Request("POST", self._target.url, body, headers, self._target.timeout_s, secrets=self._target.secrets)
         return ask(request).outcome
 
@@ -50,8 +56,8 @@ def payload(message: Message) -> dict[str, Any]:
         "version": PAYLOAD_VERSION,
         "receiver": message.receiver,
         "status": "firing" if message.firing else "resolved",
-        "groupKey": f"{message.receiver}/{message.host}",
-        "groupLabels": {"host": message.host},
+        "groupKey": message.group_key,
+        "groupLabels": dict(message.group_labels),
         "commonLabels": dict(common),
         "title": message.title,
         "alerts": alerts,
@@ -60,12 +66,21 @@ def payload(message: Message) -> dict[str, Any]:
 
 
 def _alert(alert: AlertView) -> dict[str, Any]:
+    links = {"generatorURL": alert.url} if alert.url else {}
+    known = {"backup": alert.backup, "runbook_url": alert.runbook_url}
     return {
         "status": "firing" if alert.firing else "resolved",
         "labels": dict(alert.labels),
-        "annotations": {"summary": alert.summary, "kind": str(alert.kind), "command": alert.command},
+        "annotations": {
+            "summary": alert.summary,
+            "kind": str(alert.kind),
+            "command": alert.command,
+            "recommended": alert.recommended,
+            **{name: text for name, text in known.items() if text},
+        },
         "startsAt": rfc3339(alert.since),
         "endsAt": rfc3339(alert.until) if alert.until else UNSET_TIME,
+        **links,
         "fingerprint": alert.fingerprint,
         "evidence": dict(alert.evidence),
         "run": alert.run,

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from roundsman import times
-from roundsman.__main__ import cli
 from roundsman.exits import ExitCode
 
-from ..ledger.builders import Run
-
-
-class Desk:
-    """web3's disk is CRITICAL, and the clock can be turned."""
-
-    def __init__(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.base = base
-        self.now = times.moment("2026-11-23T02:05:00Z")
-        monkeypatch.setattr(times, "now", lambda: self.now)
-        (base / "state").mkdir(mode=0o700)
-        Run().health("web3", disk="CRITICAL").finish(web3={}).write(base / "state" / "ledger")
-        self.config = base / "roundsman.yml"
-        self.configure("")
-
-    def configure(self, more: str) -> None:
-        self.config.write_text(f"inventory: hosts.yml\nstate_dir: {self.base / 'state'}\n{more}")
-
-    def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(cli, [*arguments, "--config", str(self.config)])
-
-    def json(self, *arguments: str) -> Any:
-        done = self.run(*arguments, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.output)
-
-    @property
-    def alert(self) -> dict[str, Any]:
-        (alert,) = [one for one in self.json("alerts", "list", "--all") if one["check"] == "disk"]
-        return dict(alert)
-
-    @property
-    def timeline(self) -> list[str]:
-        return [row["reason"] for row in self.json("alerts", "show", self.alert["fingerprint"])["timeline"]]
-
-    def respond(self, verb: str, *arguments: str) -> Result:
-        return self.run("alerts", verb, self.alert["fingerprint"], *arguments)
+from .desk import Desk
 
 
 @pytest.fixture
@@ -94,3 +54,45 @@ def test_a_time_that_cannot_be_meant_is_refused(desk: Desk, arguments: list[str]
     assert done.exit_code == ExitCode.USAGE
     assert re.search(said, done.output)
     assert desk.alert["phase"] == "open"
+
+
+def test_an_alert_is_assigned_and_noted(desk: Desk) -> None:
+    assert desk.respond("assign", "bob", "--by", "anna").exit_code == 0
+    assert desk.respond("note", "waiting for the vendor", "--by", "bob").exit_code == 0
+    assert desk.alert["assigned_to"] == "bob"
+    assert "assigned to bob" in " ".join(desk.run("alerts", "list").output.split())
+    shown = " ".join(desk.run("alerts", "show", desk.alert["fingerprint"]).output.split())
+    assert "assigned to bob by anna" in shown
+    assert "bob: waiting for the vendor" in shown
+    desk.respond("resolve")
+    assert desk.respond("assign", "carol").exit_code == ExitCode.USAGE
+    assert desk.respond("note", "it was the log").exit_code == 0
+
+
+def test_how_long_it_took(desk: Desk) -> None:
+    assert desk.json("alerts", "stats")["total"]["count"] == 1
+    opened = times.moment(desk.alert["opened_at"])
+    desk.now = opened + timedelta(minutes=10)
+    desk.respond("ack", "--by", "anna")
+    desk.respond("assign", "bob")
+    desk.now = opened + timedelta(minutes=30)
+    desk.respond("ack", "--by", "anna")
+    desk.respond("resolve")
+    found = desk.json("alerts", "stats")
+    assert found["by_severity"]["CRITICAL"] == found["by_assignee"]["bob"] == found["total"]
+    assert (found["total"]["acknowledge_median_s"], found["total"]["resolve_p90_s"]) == (600, 1800)
+    assert found["never_acknowledged"] == []
+    drawn = desk.run("alerts", "stats")
+    assert re.search(r"by bob +1 +10 min, 10 min +30 min, 30 min", drawn.output)
+    assert max(map(len, drawn.output.splitlines())) <= 80
+    desk.now += timedelta(days=31)
+    assert "no alerts in that time" in desk.run("alerts", "stats").output
+    assert desk.json("alerts", "stats", "--since", "40d")["total"]["count"] == 1
+    assert desk.run("alerts", "stats", "--since", "yesterday").exit_code == ExitCode.USAGE
+
+
+def test_what_nobody_has_acknowledged_is_told(desk: Desk) -> None:
+    desk.now = times.moment(desk.alert["opened_at"]) + timedelta(hours=2)
+    output = desk.run("alerts", "stats").output
+    assert "1 alert never acknowledged" in output
+    assert "CRITICAL web3, disk: open for 2 h" in output

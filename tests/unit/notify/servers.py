@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,28 @@ class Server:
     def __init__(self) -> None:
         self.behaviours: list[Any] = []  # taken from the front; empty: accept
         self.received: list[tuple[dict[str, str], Any]] = []  # headers and body of what was accepted
+        self.bodies: list[bytes] = []
+        self.answers_get: list[Any] = []  # statuses, or `hang`; empty: 200
+        self.pings = 0
         self.requests = 0
         self.stop = threading.Event()
         self.port = 0
 
+    @property
+    def documents(self) -> list[Any]:
+        return [body for _, body in self.received]
+
     def next(self) -> Any:
         self.requests += 1
         return self.behaviours.pop(0) if self.behaviours else "accept"
+
+
+def _trickle(stream: BufferedIOBase, stop: threading.Event) -> None:
+    """Every byte comes in time; the whole answer never does."""
+    for char in "HTTP/1.0 200 OK\r\nX: " + "x" * 200:
+        stream.write(char.encode())
+        if stop.wait(0.1):
+            return
 
 
 class QuietHTTPServer(ThreadingHTTPServer):
@@ -44,7 +60,7 @@ class QuietHTTPServer(ThreadingHTTPServer):
 
 @contextmanager
 def http_server() -> Iterator[Server]:
-    """Behaviours: `accept`, `hang`, or a status with headers, such as (429, {"Retry-After": "7"})."""
+    """Behaviours of POST: `accept`, `hang`, `trickle`, or a status with headers: (429, {"Retry-After": "7"})."""
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -54,14 +70,29 @@ def http_server() -> Iterator[Server]:
             if behaviour == "hang":
                 server.stop.wait(20)
                 return
+            if behaviour == "trickle":
+                _trickle(self.wfile, server.stop)
+                return
             status, headers = (200, {}) if behaviour == "accept" else behaviour
             if status == 200:
+                server.bodies.append(body)
                 server.received.append((dict(self.headers.items()), json.loads(body)))
             self.send_response(status)
             for key, value in headers.items():
                 self.send_header(key, value)
             self.end_headers()
             self.wfile.write(b"you sent me: " + str(dict(self.headers)).encode())
+
+        def do_GET(self) -> None:
+            """As an Alertmanager that knows of no alert."""
+            server.pings += 1
+            answer = server.answers_get.pop(0) if server.answers_get else 200
+            if answer == "hang":
+                server.stop.wait(20)
+                return
+            self.send_response(answer)
+            self.end_headers()
+            self.wfile.write(b"[]")
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -91,7 +122,9 @@ def smtp_server() -> Iterator[Server]:
         def answer(self, verb: str, behaviour: Any) -> None:
             refused = verb == "MAIL" and behaviour != "accept"
             self.say(f"{behaviour[0]} not now" if refused else SMTP_ANSWERS.get(verb, "250 fine"))
-            if verb == "DATA":
+            if verb == "DATA" and behaviour != "accept":
+                self.say("503 no mail")
+            elif verb == "DATA":
                 lines = iter(self.rfile.readline, b".\r\n")
                 server.received.append(({}, b"".join(lines).decode()))
                 self.say("250 taken")

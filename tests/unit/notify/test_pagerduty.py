@@ -11,6 +11,7 @@ from pagerduty import EventsApiV2Client, HttpError
 
 from roundsman.alerts.model import Notify, Phase
 from roundsman.notify.pagerduty import PagerDuty
+from roundsman.notify.templates import Style
 
 from ..health.servers import certificate
 from .cast import full_disk, heard, message, problem, repaired_disk
@@ -102,10 +103,22 @@ def test_the_event_of_a_full_disk(endpoint: PagerDutyEndpoint, channel: PagerDut
                 "since": "2026-11-23T02:00:00Z",
                 "run": "01JD",
                 "command": "roundsman alerts show 5c12bc8c40ac",
+                "recommended": "roundsman health web3",
+                "backup": None,
                 "evidence": {"target": "/var", "value": 97, "unit": "%", "warn": "80%", "crit": "90%"},
             },
         },
+        "links": [],
     }
+
+
+def test_an_event_links_to_its_page_and_to_its_runbook(endpoint: PagerDutyEndpoint, channel: PagerDuty) -> None:
+    news = heard(problem("disk", "x", runbook_url="https://wiki/disk"))
+    channel.send(message(news, style=Style(external_url="https://rounds.example.org/")))
+    assert endpoint.events[0]["links"] == [
+        {"href": f"https://rounds.example.org/alerts/{news.alert.fingerprint}", "text": "Show and acknowledge"},
+        {"href": "https://wiki/disk", "text": "Runbook"},
+    ]
 
 
 SEVERITIES = [("CRITICAL", "critical"), ("UNKNOWN", "error"), ("WARNING", "warning")]
