@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def test_what_a_phone_shows(config: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     first, *rest = done.output.splitlines()
-    assert "active until" in first
+    assert re.fullmatch(r"\w{8} until \w+ \d\d \d\d:\d\dZ \(in 2 h\)", first)
     assert rest == [
         '  host=~"web."',
         "  only during nights",
