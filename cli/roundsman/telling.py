@@ -6,28 +6,63 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .alerts import routing
 from .alerts.grouping import Group, worst_first
-from .alerts.groups import GroupState
-from .alerts.model import AlertState
+from .alerts.groups import GroupState, Hold
+from .alerts.intervals import containing
+from .alerts.model import AlertState, NotifyKind
+from .alerts.routing import Route
+from .alerts.silencing import RunSilence, Silence, Silencer
 from .alerts.topology import Topology
 from .alerts.turn import Rules, Turned, turn
 from .config import Settings
-from .store import Transaction, alerts, groups, hosts, outbox
+from .escalating import Escalating
+from .oncall import Duty
+from .store import Transaction, alerts, episodes, escalations, groups, hosts, outbox, silences
 from .times import stamp
 
 
 @dataclass(frozen=True)
 class Telling:
-    """Who is told by which rules, and each receiver's channels by name."""
+    """Who is told by which rules, the channels of each receiver and person by name, and who escalates."""
 
     rules: Rules
     channels: Mapping[str, Collection[str]]
+    escalating: Escalating | None = None
+
+
+def telling(
+    tx: Transaction, settings: Settings, channels: Mapping[str, Collection[str]], duty: Duty, now: datetime
+) -> Telling | None:
+    """By which rules people are told now; None while nobody is to be told."""
+    route = settings.alerts.tree()
+    if route is None:
+        return None
+    rules = _rules(tx, settings, route, now)
+
+    def is_in(interval: str) -> bool:
+        return bool(containing([interval], now, rules.intervals))
+
+    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in))
+
+
+def _rules(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
+    known = hosts.every(tx)
+    written = settings.alerts.rules
+    intervals = written.intervals()
+    return Rules(
+        route=route,
+        intervals=intervals,
+        inhibit=written.inhibition(),
+        silencer=Silencer(map(Silence.from_dict, silences.listed(tx, now)), now, intervals),
+        run_silences=[RunSilence.from_dict(row) for row in silences.of_runs(tx, now)],
+        topology=Topology({row["host"]: row["depends_on"] for row in known}),
+        host_labels={row["host"]: row["labels"] for row in known},
+    )
 
 
 def tell(
     tx: Transaction,
-    telling: Telling,
+    how: Telling,
     now: datetime,
     hurry: Callable[[AlertState], bool] = lambda _: False,
     run_id: str | None = None,
@@ -37,14 +72,31 @@ def tell(
     `hurry` says of which alerts there is nothing to wait for; `run_id` is the run in whose course this is told.
     """
     known = {state.id: state for state in map(GroupState.from_dict, groups.every(tx))}
-    told = {name for group in known.values() for name in group.told}
-    states = [AlertState.from_dict(row) for row in alerts.of_interest(tx, told)]
-    hurried = {state.fingerprint for state in states if hurry(state)}
-    for turned in turn(states, known, telling.rules, now, hurried):
-        _keep(tx, turned, telling, now, run_id)
+    told = {name for group in known.values() for name in group.told} | {name for name, _ in escalations.every(tx)}
+    states = {row["fingerprint"]: AlertState.from_dict(row) for row in alerts.of_interest(tx, told)}
+
+    def post(receiver: str, group: Group) -> None:
+        for channel in how.channels.get(receiver, ()):
+            outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now)
+
+    hurried = {name for name, state in states.items() if hurry(state)}
+    for turned in turn(states.values(), known, how.rules, now, hurried):
+        _keep(tx, turned, how, now, run_id, post)
+        known.pop(turned.before.id, None)
+        if turned.flushed.group:
+            known[turned.before.id] = turned.flushed.group
+    if how.escalating:
+        held = {(name, group.receiver) for group in known.values() for name, why in group.held.items() if why in _HELD}
+        how.escalating.go_on(tx, states, held, now, post)
 
 
-def _keep(tx: Transaction, turned: Turned, telling: Telling, now: datetime, run_id: str | None) -> None:
+# What keeps an escalation from going on; an acknowledgement is its own affair.
+_HELD = {Hold.SILENCED, Hold.INHIBITED, Hold.MUTED}
+
+
+def _keep(
+    tx: Transaction, turned: Turned, how: Telling, now: datetime, run_id: str | None, post: Callable[[str, Group], None]
+) -> None:
     before, after, news = turned.before, turned.flushed.group, turned.flushed.news
     if after is None:
         groups.remove(tx, before.id)
@@ -54,21 +106,9 @@ def _keep(tx: Transaction, turned: Turned, telling: Telling, now: datetime, run_
         alerts.note(tx, note.fingerprint, stamp(now), note.reason, note.sentence, run_id)
     if not news:
         return
-    told = Group(before.receiver, before.key, before.labels, worst_first(news))
-    for channel in telling.channels.get(before.receiver, ()):
-        outbox.add(tx, channel=channel, group=told, run_id=run_id, now=now)
-
-
-def rules_of(tx: Transaction, settings: Settings) -> Rules | None:
-    """By which rules people are told now; None while nobody is to be told."""
-    receiver = settings.alerts.receiver()
-    if receiver is None:
-        return None
-    known = hosts.every(tx)
-    return Rules(
-        route=routing.tree(
-            {"receiver": receiver.name, "group_by": ("host",), "group_wait": settings.alerts.group_wait}
-        ),
-        topology=Topology({row["host"]: row["depends_on"] for row in known}),
-        host_labels={row["host"]: row["labels"] for row in known},
-    )
+    post(before.receiver, Group(before.receiver, before.key, before.labels, worst_first(news)))
+    for one in news:
+        if one.kind is not NotifyKind.RESOLVED:
+            episodes.told(tx, one.alert.fingerprint, one.alert.episode, before.receiver)
+    if how.escalating:
+        how.escalating.news(tx, before.receiver, news, now)
