@@ -162,7 +162,8 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     path = session.state.manifest(spec["id"])
     session.state.make("manifests")
     taken_at_ns = time.time_ns()
-    written = _write_manifest(session, spec, prepared, path, taken_at_ns)
+    earlier = _earlier_manifest(path, record)
+    written = _write_manifest(session, spec, prepared, path, taken_at_ns, earlier)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
     tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else mark]
     tags += spec.get("tags", [])
@@ -205,7 +206,16 @@ def _judge_clock(session, before, record):
         record["warnings"] += [warning] if warning else []
 
 
-def _write_manifest(session, spec, prepared, path, taken_at_ns):
+def _earlier_manifest(path, record):
+    """The manifest that lies at `path`, when the parent's tag says that it is that snapshot's own; else None."""
+    tags = [s["manifest_sha256"] for s in record["snapshots"] if s["id"] == record["parent"]]
+    try:
+        return path if tags and manifest.file_sha256(path) == tags[0] else None
+    except FileNotFoundError:
+        return None
+
+
+def _write_manifest(session, spec, prepared, path, taken_at_ns, earlier):
     header = {
         "source": spec["id"],
         "type": spec.get("type", "files"),
@@ -216,7 +226,7 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
         "definition": registry.without_secrets(spec),
         "expectations": prepared.expectations,
     }
-    return manifest.write(path, header, _walk(prepared), session.tick)
+    return manifest.write(path, header, _walk(prepared), session.tick, earlier)
 
 
 def _walk(prepared):

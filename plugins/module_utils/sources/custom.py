@@ -51,7 +51,7 @@ class CustomSource:
         # A command may have taken no notice of a full disk.
         require_room(self._spool, 0, _FULL)
         if not _holds_data(self._spool):
-            raise BackupError("dump_failed", _NOTHING.format(spec["id"]))
+            raise BackupError("source_missing", _NOTHING.format(spec["id"]))
         expected = None
         if spec.get("check"):
             values = commands.check(spec["check"], self._spool, "dump_failed")
@@ -77,7 +77,7 @@ class CustomSource:
     def prove(self, copy, _values, effects):
         return Commands(effects, self._spec.get("user")).check(self._spec["check"], copy, "proof_failed")
 
-    def put_back(self, copy, effects):
+    def put_back(self, copy, _values, effects):
         """By the definition's own `restore` command, which alone knows what lives where."""
         spec = self._spec
         if not spec.get("restore"):

@@ -74,8 +74,8 @@ def test_a_dump_may_write_any_number_of_files_into_the_spool(anna: Anna) -> None
         ({"dump": "seq 1000; kill -9 $$"}, "dump_failed", "ended with -9"),
         ({"dump": ["dump-that-is-not-there"]}, "application_missing", "dump-that-is-not-there"),
         ({"dump": "dump-that-is-not-there | cat"}, "application_missing", "dump-that-is-not-there"),
-        ({"dump": ["true"]}, "dump_failed", "left no data"),
-        ({"dump": "ln -s /etc/passwd there", "into": None}, "dump_failed", "left no data"),
+        ({"dump": ["true"]}, "source_missing", "left no data"),
+        ({"dump": "ln -s /etc/passwd there", "into": None}, "source_missing", "left no data"),
         ({"check": "echo the index is gone >&2; exit 2"}, "dump_failed", "the index is gone"),
         ({"size": "900T"}, "no_space", "the dump needs"),
         ({"user": "nobody-of-that-name"}, "unprivileged", "nobody-of-that-name"),
@@ -249,12 +249,12 @@ def test_it_is_put_back_by_its_restore_command(anna: Anna) -> None:
     live = anna.root / "live"
     restore = f'cat "$ROUNDSMAN_COPY/dump.ldif" > "{live}"; echo "$LDAP_PASSWORD" >> "{live}"'
     source = CustomSource(custom(restore=restore, environment={"LDAP_PASSWORD": SECRET}))
-    assert source.put_back(str(copy), effects_of(anna)) == ["the restore command of data ended well"]
+    assert source.put_back(str(copy), {}, effects_of(anna)) == ["the restore command of data ended well"]
     assert live.read_text().startswith(f"hello{SECRET}")
     with pytest.raises(BackupError, match="names no restore command"):
-        CustomSource(custom()).put_back(str(copy), effects_of(anna))
+        CustomSource(custom()).put_back(str(copy), {}, effects_of(anna))
     with pytest.raises(BackupError, match="ended with 4"):
-        CustomSource(custom(restore="exit 4")).put_back(str(copy), effects_of(anna))
+        CustomSource(custom(restore="exit 4")).put_back(str(copy), {}, effects_of(anna))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from roundsman.store import Store, holds
 from roundsman.times import ending, stamp
 
 from ..ledger.builders import Run
+from ..ledger.old_store import old_store
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 GOOD, BAD, BARE = "aa" * 32, "ab" * 32, "bb" * 32
@@ -75,14 +76,9 @@ def test_a_released_hold_leaves_a_trail(config: Path) -> None:
 
 
 def test_holds_of_an_older_store_stay(config: Path) -> None:
-    url = f"sqlite:///{config.parent / 'state' / 'store.db'}"
     values = ("web1", "etc", BARE, "9998-01-01T00:00:00.000Z", "audit", "anna", "2026-11-20T00:00:00.000Z")
-    with Store(url).write() as tx:
-        tx.exec_driver_sql("DROP TABLE holds")
-        tx.exec_driver_sql('CREATE TABLE holds (host, source, snapshot, until, why, "by", made_at)')
+    with old_store(config.parent / "state" / "store.db", "0006").begin() as tx:
         tx.exec_driver_sql("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-        tx.exec_driver_sql("ALTER TABLE objectives DROP COLUMN rules")
-        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
     listed = {one["id"]: one["hold"] for one in json.loads(roundsman(config, "list", "--all", "--json").output)}
     assert (listed[BARE]["by"], listed[BARE]["over"]) == ("anna", False)
     assert roundsman(config, "release", "bb").exit_code == 0
