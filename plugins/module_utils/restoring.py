@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 
-from . import in_place, manifest, tree
+from . import in_place, manifest, placing, tree
 from .engines.base import BackupError, complete_ids, of_source
 from .repository import recognise
 from .state import require_room
 from .tree import normal, outermost
-from .verification import compare_copy, fetch_manifest, is_below
+from .verification import compare_copy, entries_below, fetch_manifest
 
 
 def blank(source, target, where):
@@ -35,6 +35,9 @@ def blank(source, target, where):
         "extra_count": 0,
         "deleted": 0,
         "stop": [],
+        "gone": [],
+        "obstacle": None,
+        "unfinished": None,
         "safety": None,
         "done": [],
         "duration_s": 0,
@@ -80,29 +83,41 @@ class _Job:
     def in_place(self, scratch, check_mode):
         record, header, live = self._record, self._header, None
         record["stop"] = self._wish["definition"].get("stop") or header["definition"].get("stop") or []
-        if in_place.loads(header):
+        putting = in_place.InPlace(self._session, self._engine, header, self._wish, record)
+        if putting.source:
             if self._parts:
                 raise BackupError("engine_failed", _WHOLE.format(header["type"]))
-            in_place.source_of(header, self._wish["definition"])
+            putting.foresee()
         else:
-            expected = (e for e in manifest.entries(self._path) if not self._parts or is_below(e, self._parts))
-            live = in_place.look(self._session, header, expected, self._roots, record)
+            expected = entries_below(self._path, self._parts)
+            live = placing.look(self._session, header, expected, self._roots, record)
             if not live.differing and not (self._wish["delete"] and live.extra):
-                record.update(entries=record["expected_entries"], bytes=record["expected_bytes"])
-                return False, self._say(_SAME)
+                return self._in_place_already(putting, check_mode)
         if check_mode:
             return True, self._say(_WOULD)
-        require_room(scratch, record["expected_bytes"] + record["expected_entries"] * 4096, _NO_ROOM)
-        copy = os.path.join(scratch, "copy")
-        os.mkdir(copy, 0o700)
-        self._extract(copy, _DAMAGED)
-        in_place.put_in_place(self._session, self._engine, header, live, copy, self._wish, record)
-        if live and self._compared("/", strict=False):
-            raise BackupError("restore_differs", self._say(_MOVED) + in_place.so_far(self._session, record))
+        with in_place.telling(self._session, record):
+            putting.require_askable()
+            require_room(scratch, record["expected_bytes"] + record["expected_entries"] * 4096, _NO_ROOM)
+            copy = os.path.join(scratch, "copy")
+            os.mkdir(copy, 0o700)
+            self._extract(copy, _DAMAGED)
+            putting.put(live, copy, self._require_equal if live else lambda: None)
         message = self._say(_RESTORED) + ": " + "; ".join(record["done"])
         if record["safety"]:
-            message += ". What was there before comes back with: " + in_place.undo(self._session, record)
+            message += ". What was there before comes back with: "
+            message += in_place.undo(self._session, record, record["safety"])
         return True, message
+
+    def _in_place_already(self, putting, check_mode):
+        self._record.update(entries=self._record["expected_entries"], bytes=self._record["expected_bytes"])
+        if putting.unfinished and not check_mode:
+            with in_place.telling(self._session, self._record):
+                putting.finish()
+        return putting.unfinished, "; ".join([self._say(_SAME), *self._record["done"]])
+
+    def _require_equal(self):
+        if self._compared("/", strict=False):
+            raise BackupError("restore_differs", self._say(_MOVED))
 
     def _extract(self, directory, text):
         try:
@@ -158,11 +173,10 @@ def _find(snapshots, wanted_id, at, source):
 def _measure(path, parts, record):
     """What the manifest promises. Each wanted path must be in it, or nothing would be restored in silence."""
     lacking = {tree.text(part) for part in parts}
-    for entry in manifest.entries(path):
+    for entry in entries_below(path, parts):
         lacking.discard(entry["path"])
-        if not parts or is_below(entry, parts):
-            record["expected_entries"] += 1
-            record["expected_bytes"] += entry.get("size", 0)
+        record["expected_entries"] += 1
+        record["expected_bytes"] += entry.get("size", 0)
     if lacking:
         text = "Not in this snapshot: {0}. Nothing was restored."
         raise BackupError("no_snapshot", text.format(", ".join(sorted(lacking))))

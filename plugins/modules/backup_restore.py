@@ -18,9 +18,9 @@ description:
   - When the directory already equals the snapshot nothing is done.
   - With O(in_place) the data go back to where they came from. They are restored into a scratch directory first and
     compared with the manifest; services that the source names in C(stop) are stopped; what is there now becomes a
-    snapshot with the tag C(safety), which counts as no backup and which only its id leads to. Then only entries that
-    differ are replaced, each as a whole, and what ran before is started again, also after a failure. Databases load
-    their dump.
+    snapshot with the tag C(safety), which counts as no backup and which only its id leads to; what is proven to be gone
+    needs none. Then only entries that differ are replaced, each as a whole, and what ran before is started again, also
+    after a failure. Databases load their dump. After a restore that was killed, the next one completes it.
 extends_documentation_fragment:
   - roundsman.fleet.repository
 attributes:

@@ -5,68 +5,26 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fleet import base
+from tests.fleet.databases import CACHE, DATABASE_PASSWORD, LOAD, NOTES, SCHEMA, SHOP
+from tests.fleet.putting_back import is_back, lose_and_restore, lose_data, lose_servers
 from tests.fleet.source_calls import call, command, install
 from tests.fleet.test_backup import PASSWORD, PLAYBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.fleet.backup_server import BackupServer
     from tests.fleet.host import Host
     from tests.fleet.hosts import Fleet
 
-COPIES = {source: f"/srv/{source}/var/lib/roundsman/spool/{source}" for source in ("shop", "cache")}
-DATABASE_PASSWORD = "sesam-oeffne-dich"
-SHOP = {
-    "id": "shop",
-    "type": "mariadb",
-    "database": "shop",
-    "login": "backup",
-    "password": DATABASE_PASSWORD,
-    "canary": "SELECT MAX(placed_at) FROM orders",
-}
-CACHE = {"id": "cache", "type": "redis", "password": DATABASE_PASSWORD}
-# Each order has three lines, in one transaction: a state in which it has not was never there.
-SCHEMA = f"""
-CREATE DATABASE shop; USE shop;
-CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, placed_at TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6), note TEXT);
-CREATE TABLE order_lines (id INT AUTO_INCREMENT PRIMARY KEY, order_id INT NOT NULL, picture BLOB,
-    FOREIGN KEY (order_id) REFERENCES orders (id));
-CREATE TABLE `odd ``name``; ä` (id INT PRIMARY KEY); INSERT INTO `odd ``name``; ä` VALUES (1), (2);
-CREATE TABLE hits (page TEXT) ENGINE=MyISAM; INSERT INTO hits VALUES ('/');
-CREATE VIEW open_orders AS SELECT * FROM orders;
-CREATE TRIGGER noted BEFORE INSERT ON orders FOR EACH ROW SET NEW.note = CONCAT('a ''quoted'' line', CHAR(10), 'ä');
-CREATE EVENT tidy ON SCHEDULE EVERY 1 SECOND DO DELETE FROM orders WHERE id < 0;
-DELIMITER //
-CREATE PROCEDURE work(orders_to_place INT)
-BEGIN
-  WHILE orders_to_place > 0 DO
-    START TRANSACTION;
-    INSERT INTO orders () VALUES ();
-    SET @id = LAST_INSERT_ID();
-    INSERT INTO order_lines (order_id, picture) VALUES (@id, x'00FF27'), (@id, RANDOM_BYTES(40)), (@id, NULL);
-    COMMIT;
-    SET orders_to_place = orders_to_place - 1;
-  END WHILE;
-END //
-DELIMITER ;
-CREATE USER app@localhost IDENTIFIED BY 'app'; GRANT ALL ON shop.* TO app@localhost;
-CREATE USER backup@localhost IDENTIFIED BY '{DATABASE_PASSWORD}';
-GRANT SELECT, RELOAD, SHOW VIEW, TRIGGER, EVENT ON *.* TO backup@localhost;
-CALL work(2000);
-"""
-# Many transactions a second, but not all that there can be: that would be most of the CPU time of the whole fleet.
-LOAD = """#!/bin/sh
-for worker in 1 2; do (while sleep .1; do mariadb shop -e 'CALL work(50)'; done) & done
-export REDISCLI_AUTH={password}
-while sleep .1; do redis-cli -r 200 lpush jobs x; redis-cli -r 20 -n 3 set short-$(date +%N) x EX 1; done > /dev/null
-"""
+COPY = "/srv/shop/var/lib/roundsman/spool/shop"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +42,7 @@ def hosts(shared_fleet: Fleet, vault: BackupServer) -> list[Host]:
             release=release,
             tree=base.servers_tree,
             variables={
-                "roundsman_backups": [SHOP, CACHE],
+                "roundsman_backups": [SHOP, CACHE, NOTES],
                 "roundsman_repository": vault.rest(f"db-{release}"),
                 "roundsman_repository_password": PASSWORD,
                 "roundsman_drill_host": "vault",
@@ -97,6 +55,7 @@ def hosts(shared_fleet: Fleet, vault: BackupServer) -> list[Host]:
         host.run(f"printf 'requirepass {DATABASE_PASSWORD}\\nappendonly yes\\n' >> /etc/redis/redis.conf")
         host.run("systemctl start mariadb redis-server", timeout=120)
         host.run("mariadb --default-character-set=utf8mb4", text_in=SCHEMA)
+        host.run("mkdir /srv/notes && date > /srv/notes/book")
         host.write("/opt/load", LOAD.format(password=DATABASE_PASSWORD), mode="0755")
         install(host)
     return made
@@ -136,7 +95,7 @@ def play(shared_fleet: Fleet, hosts: list[Host], tmp_path: Path) -> Callable[...
 
 
 def test_saved_under_load_proven_elsewhere_lost_and_put_back(
-    play: Callable[..., Play], hosts: list[Host], vault: BackupServer
+    play: Callable[..., Play], hosts: list[Host], vault: BackupServer, shared_fleet: Fleet, tmp_path: Path
 ) -> None:
     for host in hosts:
         host.run("systemd-run --quiet --unit=load /opt/load")
@@ -149,11 +108,25 @@ def test_saved_under_load_proven_elsewhere_lost_and_put_back(
     vault.host.run("! pgrep -l 'mariadbd|redis-server' && test -z \"$(ls /var/lib/roundsman/scratch)\"")
     for host in hosts:
         assert any("shop.hits (MyISAM)" in told for told in saved.found[host.name, "shop"]["warnings"])
-        shop, cache = (drilled.found[host.name, source] for source in ("shop", "cache"))
-        assert [(one["level"], one["where"]) for one in (shop, cache)] == [("proven", "vault")] * 2
-        lose(host)
-        put_back(host, vault, judge_shop(shop), judge_cache(cache))
-        put_back_half_way(host)
+        found = [drilled.found[host.name, source] for source in ("shop", "cache", "notes")]
+        assert [(one["level"], one["where"]) for one in found] == [("proven", "vault")] * 3
+
+    inventory = shared_fleet.inventory()
+    with ThreadPoolExecutor() as pool:
+        lost = [lose_servers, lose_data]
+        done = list(pool.map(lambda host, lose: lose_and_restore(host, lose, tmp_path, inventory), hosts, lost))
+    for host in hosts:
+        shop, cache, notes = (drilled.found[host.name, source] for source in ("shop", "cache", "notes"))
+        is_back(host, judge_shop(shop), judge_cache(cache), values(notes))
+        put_back_half_way(host, vault)
+    killed, whole = done
+    assert all(killed[source]["unfinished"]["touched"] for source in ("shop", "cache"))
+    assert "took back the replication that an earlier restore had begun" in killed["cache"]["done"]
+    assert whole["shop"]["gone"] == ["there is no database shop"]
+    # Its accounts are overwritten, so they were saved.
+    assert whole["shop"]["safety"]
+    assert whole["notes"]["done"][0].startswith("nothing was there that needed a safety snapshot: The dump of notes")
+    assert whole["cache"]["done"][-1].startswith("replaced 0 keys by the 1 of the copy")
 
 
 def values(found: dict[str, Any]) -> dict[str, Any]:
@@ -179,36 +152,16 @@ def judge_cache(found: dict[str, Any]) -> dict[str, Any]:
     return cache
 
 
-def lose(host: Host) -> None:
-    """The data of both servers are gone, and new servers were set up."""
-    host.run("systemctl stop mariadb redis-server && rm -rf /var/lib/mysql/* /var/lib/redis/*")
-    host.run("mariadb-install-db --user=mysql > /dev/null && systemctl start mariadb redis-server", timeout=120)
-
-
-def put_back(host: Host, vault: BackupServer, shop: dict[str, Any], cache: dict[str, Any]) -> None:
-    for source in ("shop", "cache"):
-        restic = f"RESTIC_PASSWORD={PASSWORD} restic -r {vault.rest(host.name)} --no-cache -q"
-        host.run(f"{restic} restore latest --tag source={source} --target /srv/{source}")
-    done = call(host, {"id": "shop", "type": "mariadb"}, "put_back", COPIES["shop"])["done"]
-    assert done[0].startswith("loaded 4 tables of shop")
-    done = call(host, CACHE, "put_back", COPIES["cache"])["done"]
-    assert done == [f"replaced 0 keys by the 1 of the copy; {cache['keys of db3']} of it had expired"]
-    counted = host.run("mariadb -Nse 'SELECT COUNT(*) FROM order_lines; SELECT MAX(placed_at) FROM orders' shop")
-    assert counted.stdout == f"{shop['rows of shop.order_lines']}\n{shop['canary']}\n"
-    host.run("mariadb -u app -papp shop -e 'CALL work(1)'")
-    # It is the server's own now, in its append-only file as well.
-    host.run("systemctl restart redis-server")
-    assert "db0:keys=1,expires=0" in host.run(f"REDISCLI_AUTH={DATABASE_PASSWORD} redis-cli info keyspace").stdout
-
-
-def put_back_half_way(host: Host) -> None:
+def put_back_half_way(host: Host, vault: BackupServer) -> None:
     """A copy that the server refuses in the middle, and one that was cut."""
-    spec, dump = {"id": "shop", "type": "mariadb"}, f"{COPIES['shop']}/dump.sql"
+    restic = f"RESTIC_PASSWORD={PASSWORD} restic -r {vault.rest(host.name)} --no-cache -q"
+    host.run(f"{restic} restore latest --tag source=shop,complete --target /srv/shop")
+    spec, dump = {"id": "shop", "type": "mariadb"}, f"{COPY}/dump.sql"
     host.run(f"sed -i 's/^INSERT INTO `order_lines`/INSERT INTO `nowhere`/' {dump}")
-    told = call(host, spec, "put_back", COPIES["shop"])["message"]
+    told = call(host, spec, "put_back", COPY, {})["message"]
     assert "It stopped at table order_lines of database shop" in told
     host.run(f"truncate -s -20 {dump}")
-    told = call(host, spec, "put_back", COPIES["shop"])
+    told = call(host, spec, "put_back", COPY, {})
     assert told == {"reason": "repository_damaged", "message": "dump.sql breaks off: its last line is missing"}
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shlex
+import subprocess
 from typing import TYPE_CHECKING
 
+from tests.fleet.putting_back import restored
 from tests.fleet.roundsman import PASSWORD, PASSWORD_VARIABLE, Roundsman
 from tests.fleet.test_backup import description
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.fleet.host import Host
     from tests.fleet.hosts import Fleet
 
 UNIT = """[Service]
 ExecStart=/bin/sleep infinity
 ExecStopPost=/bin/sh -c 'ls /srv/shop/sub >> /root/when-stopped'
+"""
+# Kills the module as soon as it has stopped the service.
+WATCH = """while systemctl is-active --quiet shop.service; do :; done
+kill -9 $(cat /var/lib/roundsman/locks/*.lock)
 """
 
 
@@ -28,8 +38,11 @@ def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Pat
         roundsman_backups=[{"id": "shop", "paths": ["/srv/shop"], "stop": ["shop.service"]}],
         roundsman_repository=vault.rest("web1"),
         roundsman_repository_password=f"{{{{ lookup('env', '{PASSWORD_VARIABLE}') }}}}",
+        # Another filesystem, so that files are copied to their place.
+        roundsman_restore_scratch_dir="/run/scratch",
     )
     web1.run("mkdir -p /srv/shop/sub && seq 1000 > /srv/shop/sub/numbers && ln -s sub /srv/shop/link")
+    web1.run("ln /srv/shop/sub/numbers /srv/shop/sub/same")
     web1.run("chown -R ops /srv/shop && chmod 4750 /srv/shop/sub/numbers")
     web1.run("cat > /etc/systemd/system/shop.service && systemctl start shop.service", text_in=UNIT)
     roundsman = Roundsman(tmp_path, fleet.inventory())
@@ -41,20 +54,21 @@ def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Pat
     shown = roundsman.run("restore", "web1")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "/srv/shop/sub/numbers (is not there)" in shown.stdout
-    refused = roundsman.run("restore", "web1", "--in-place")
-    assert refused.returncode == 64
-    assert "--yes" in refused.stderr
+    for answer, words in ((None, "--yes"), ("no", "not agreed to")):
+        refused = answered(roundsman, answer)
+        assert refused.returncode == 64
+        assert words in refused.stderr
     assert description(web1, "/srv/shop") == spoilt
 
-    done = roundsman.json("restore", "web1", "--in-place", "--delete", "--yes")["hosts"][0]["restores"][0]
+    done = restored(answered(roundsman, "yes"))["shop"]
     assert description(web1, "/srv/shop") == good
     assert done["done"][0] == "stopped shop.service"
     assert done["done"][-1] == "started shop.service"
     assert web1.run("systemctl is-active shop.service").stdout.strip() == "active"
-    assert web1.run("cat /root/when-stopped").stdout == ""
+    assert web1.run("cat /root/when-stopped").stdout == "same\n"
 
-    undo = ("--source", "shop", "--snapshot", done["safety"], "--in-place", "--delete", "--yes")
-    assert roundsman.run("restore", "web1", *undo).returncode == 0
+    undo = ("restore", "web1", "--source", "shop", "--snapshot", done["safety"], "--in-place", "--delete", "--yes")
+    killed_and_ended(web1, roundsman, undo)
     assert description(web1, "/srv/shop") == spoilt
 
     printed = roundsman.run("backup", "runbook", "web1").stdout
@@ -76,3 +90,41 @@ def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Pat
     moved = roundsman.run("restore", "web1", "--on", "web2", "--in-place", "--yes")
     assert moved.returncode == 0, moved.stdout + moved.stderr
     assert description(web2, "/srv/shop") == good
+
+
+def answered(roundsman: Roundsman, answer: str | None) -> subprocess.CompletedProcess[str]:
+    """A restore in place that asks on a terminal, or without one."""
+    command = ("restore", "web1", "--in-place", "--delete", "--json")
+    if answer is None:
+        return roundsman.run(*command)
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, f"{answer}\n".encode())
+        return subprocess.run(
+            roundsman.command(*command), stdin=terminal, capture_output=True, text=True, timeout=300, check=False,
+            env=roundsman.environment,
+        )  # fmt: skip
+    finally:
+        os.close(person)
+        os.close(terminal)
+
+
+def killed_and_ended(host: Host, roundsman: Roundsman, command: Sequence[str]) -> None:
+    """The service stays down after the kill, then after a restore, and then it starts."""
+    drop_in = "/run/systemd/system/shop.service.d/broken.conf"
+    host.write(drop_in, "[Service]\nExecStartPost=/bin/false\n")
+    host.write("/opt/watch", WATCH)
+    host.run("systemctl daemon-reload; systemd-run --quiet --unit=watch sh /opt/watch")
+    assert roundsman.run(*command).returncode != 0
+
+    failed = roundsman.json(*command)["hosts"][0]
+    (record,), (problem,) = failed["restores"], failed["problems"]
+    assert record["unfinished"]["stopped"] == ["shop.service"]
+    assert record["reason"] == "service_failed", problem
+    assert "shop.service ran before the restore and does not run now" in problem["message"]
+    assert f"--snapshot {record['safety'][:8]} --in-place" in problem["message"]
+
+    host.run(f"rm {drop_in} && systemctl daemon-reload && systemctl reset-failed shop.service")
+    ended = restored(roundsman.run(*command, "--json"))["shop"]
+    assert ended["done"][-1] == "started shop.service"
+    assert host.run("systemctl is-active shop.service").stdout.strip() == "active"

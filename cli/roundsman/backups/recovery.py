@@ -55,6 +55,9 @@ class Plan:
     extra_count: int
     extra: Sequence[str]
     stop: Sequence[str]
+    gone: Sequence[str]
+    obstacle: str | None
+    unfinished: Mapping[str, Any] | None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -82,6 +85,9 @@ def plan(restore: Mapping[str, Any], known: Sequence[Mapping[str, Any]], now: da
         extra_count=restore["extra_count"],
         extra=restore["extra"],
         stop=restore["stop"],
+        gone=restore["gone"],
+        obstacle=restore["obstacle"],
+        unfinished=restore["unfinished"],
     )
 
 
@@ -108,6 +114,8 @@ def told(one: Plan, now: datetime, *, delete: bool, safety: bool) -> list[tuple[
     ]  # fmt: skip
     if one.nothing_to_do:
         return [*lines, ("does", "nothing: it is there already")]
+    if one.unfinished:
+        lines.append(("unfinished", _unfinished(one.unfinished)))
     return lines if one.target else lines + _in_place(one, delete=delete, safety=safety)
 
 
@@ -117,6 +125,12 @@ def _evidence(one: Plan, now: datetime) -> str:
     if not one.evidence or not one.verified_at:
         return "none: nobody has tried this snapshot yet"
     return f"{one.evidence}, {span((now - moment(one.verified_at)).total_seconds())} ago"
+
+
+def _unfinished(left: Mapping[str, Any]) -> str:
+    words = f"a restore of snapshot {left['snapshot'][:8]}, begun at {left['began_at'][:19]}Z, did not end well"
+    words += f"; what was there before it is safety snapshot {left['safety'][:8]}" if left["safety"] else ""
+    return words + ("; it had stopped " + ", ".join(left["stopped"]) if left["stopped"] else "")
 
 
 def _in_place(one: Plan, *, delete: bool, safety: bool) -> list[tuple[str, str]]:
@@ -132,7 +146,11 @@ def _in_place(one: Plan, *, delete: bool, safety: bool) -> list[tuple[str, str]]
         fate = "deletes" if delete else "keeps"
         lines.append((fate, f"{counted(one.extra_count, 'entry')} that the snapshot does not know: "
                       + ", ".join(one.extra[:5]) + (", …" if one.extra_count > 5 else "")))  # fmt: skip
+    if one.gone:
+        lines.append(("gone", "; ".join(one.gone) + ": there is nothing of it to save"))
     lines.append(("before", "a safety snapshot of what is there now" if safety else "NO safety snapshot is made"))
+    if one.obstacle:
+        lines.append(("obstacle", f"that snapshot would fail, and nothing would be restored: {one.obstacle}"))
     if one.stop:
         lines.append(("stops", ", ".join(one.stop) + "; what ran is started again"))
     return lines

@@ -18,8 +18,13 @@ A source is a class with
   `values` are those that are expected. It is called on an instance whose
   definition came from the manifest, so without secrets, and maybe on another host. Raises BackupError: `proof_failed`
   when the application refuses the copy, any other reason when nobody could look. Ends everything that it started;
-- `put_back(copy, effects)`: replace what is live by the restored copy; returns what was done, as a list of str; a kind
-  of plain files leaves it out.
+- `put_back(copy, values, effects)`: replace what is live by the restored copy; returns what was done, as a list of str;
+  a kind of plain files leaves it out. `values` are those of backup time, as far as there are any;
+- `by_hand`, beside `put_back`: why this source is not put back by itself, a text with {0} for its id, or None;
+- `remains(effects)`, beside `put_back`: the definition cut down to what of it is still there, or None when all is
+  gone, and what is proven to be gone, as a list of str. Left out by kinds whose dump itself shows it;
+- `settle(copy, effects)`, beside `put_back`: put right what a `put_back` left that was killed; returns what was done,
+  as a list of str. Left out by kinds that leave nothing but what the next `put_back` replaces.
 
 A kind whose files need no application leaves `prove` out; a snapshot saved without expectations is not proven.
 """
@@ -49,6 +54,14 @@ def expectations(values, canary_at=None):
     its age is the recovery point that would really be reached.
     """
     return {"values": dict(values), "canary_at": canary_at}
+
+
+def require_as_then(values, found, done):
+    """What was put back must be what was counted at backup time. `found` may hold more than that; `done` is told."""
+    wrong = sorted(name for name in found if name in values and values[name] != found[name])
+    if wrong:
+        first = "{0} is {1}, was {2}".format(wrong[0], found[wrong[0]], values[wrong[0]])
+        raise BackupError("restore_differs", _DIFFERS.format(len(wrong), len(found), first, "; ".join(done)))
 
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d+)?\s*(Z|[+-]\d\d(?::?\d\d)?)?$")
@@ -144,6 +157,10 @@ def _words(said):
 _NOT_FOUND = 127  # of shells and of programs that start others
 _LACKS = "{0} needs a program that is not on this host. Install it. The shell said: {1}"
 _MISSING = "{0} needs the program {1}, which is not on this host. Nothing was done with it. Install it."
+_DIFFERS = (
+    "{0} of {1} counts are not those of backup time, first: {2}. The dump was loaded without an error: something "
+    "writes there at this moment. Name its service in the source's stop, and restore once more. Put back: {3}."
+)
 _NO_ROOM = (
     "{0} has {1} MiB free, the dump needs {2} MiB. Nothing was saved. Free space there, or set spool_dir "
     "(roundsman_backup_spool_dir) to a directory on a larger filesystem"

@@ -13,7 +13,7 @@ from ..engines.base import BackupError
 from ..state import remove_tree
 from . import mariadb_client as ask
 from . import mariadb_server
-from .base import Prepared, expectations, moment_of
+from .base import Prepared, expectations, moment_of, require_as_then
 from .keys import port_faults, text_faults
 from .mariadb_dump import DUMP, USERS, dump_users, dumped, outline, require_whole
 from .private import place
@@ -31,8 +31,9 @@ class MariadbSource:
 
     def __init__(self, spec):
         self._spec = spec
-        named = spec.get("database") or []
-        self._named = [named] if isinstance(named, str) else list(named)
+        named = spec.get("database")
+        # None: all of them; the empty list, which nobody may declare: none, but the accounts.
+        self._named = [named] if isinstance(named, str) else named
         self._canary = spec.get("canary")
         self._spool = None
 
@@ -51,8 +52,8 @@ class MariadbSource:
         server = self._server()
         with ask.session(effects, server) as talk:
             chosen = self._chosen(talk)
-            self._spool = effects.spool(self._spec["id"], ask.data_bytes(talk, chosen))
-            values, warnings, canary_at = self._dump(effects, server, talk, chosen)
+            self._spool = effects.spool(self._spec["id"], ask.data_bytes(talk, chosen) if chosen else 0)
+            values, warnings, canary_at = self._dump(effects, server, talk, chosen) if chosen else ({}, [], None)
             if "MariaDB" in talk.ask("SELECT VERSION()")[0][0]:
                 values["accounts"] = dump_users(effects, server, os.path.join(self._spool, USERS))
             else:
@@ -67,10 +68,11 @@ class MariadbSource:
 
     def _chosen(self, talk):
         there = ask.databases(talk)
-        missing = sorted(set(self._named) - set(there))
-        if missing or not there:
+        wanted = there if self._named is None else sorted(set(self._named))
+        missing = sorted(set(wanted) - set(there))
+        if missing or (self._named is None and not there):
             raise BackupError("source_missing", _NOT_THERE.format(", ".join(missing) or "any database of yours"))
-        return sorted(set(self._named)) or there
+        return wanted
 
     def _dump(self, effects, server, talk, chosen):
         """Dump into the spool and count in the same state: (values, warnings, moment of the canary or the state)."""
@@ -90,7 +92,7 @@ class MariadbSource:
     def _read_canary(self, talk, values):
         """Put the answer of the canary's query, if there is one, into `values`."""
         if self._canary:
-            if len(self._named) == 1:
+            if self._named and len(self._named) == 1:
                 talk.ask("USE {0}".format(ask.name(self._named[0])))
             rows = talk.ask(self._canary.rstrip().rstrip(";"))
             values["canary"] = rows[0][0] if rows else None
@@ -130,26 +132,64 @@ class MariadbSource:
         self._read_canary(talk, found)
         return found
 
-    def put_back(self, copy, effects):
-        server = self._server()
-        dump = os.path.join(copy, DUMP)
-        require_whole(dump, "repository_damaged")
-        began = time.monotonic()
-        _load(effects, server, dump, "engine_failed", half_way=_half_way)
-        held = {(one.database, one.table) for one in outline(dump) if one.table}
-        restored = sorted({one.database for one in outline(dump)})
-        took_s = time.monotonic() - began
-        done = ["loaded {0} tables of {1} in {2:.0f} s".format(len(held), ", ".join(restored), took_s)]
-        with ask.session(effects, server, "engine_failed") as talk:
-            younger = [one[:2] for one in ask.rowed(ask.tables(talk, restored)) if one[:2] not in held]
-        if younger:
-            done.append(_YOUNGER.format(", ".join("{0}.{1}".format(*one) for one in younger)))
-        users = os.path.join(copy, USERS)
-        if not os.path.exists(users):
-            return done
-        require_whole(users, "repository_damaged")
-        _load(effects, server, users, "engine_failed", half_way=lambda *_words: _GRANTS_LEFT)
-        return [*done, "set accounts and grants to those of backup time; accounts made since are still there"]
+    def remains(self, effects):
+        server = self._administrator(effects)
+        with ask.session(effects, server) as talk:
+            there = ask.databases(talk)
+            accounts = "MariaDB" in talk.ask("SELECT VERSION()")[0][0] and ask.accounts(talk)
+        wanted = there if self._named is None else self._named
+        left = [one for one in wanted if one in there]
+        gone = ["there is no database {0}".format(one) for one in wanted if one not in there]
+        # Accounts are replaced as well, so they are worth saving alone.
+        return (dict(self._as_root(server), database=left) if left or accounts else None), gone
+
+    def _administrator(self, effects):
+        """Who may put back: root on the server's own host. After a loss the declared login may not be there, and it
+        need not be allowed more than to read.
+        """
+        declared = self._server()
+        if self._spec.get("host") or os.geteuid() != 0 or not self._spec.get("login"):
+            return declared
+        root = ask.Server([one for one in declared.options if not one.startswith("--user=")], {}, None)
+        try:
+            with ask.session(effects, root):
+                return root
+        except BackupError:
+            return declared
+
+    def _as_root(self, server):
+        """The definition with the login that a server is reached by."""
+        left_out = () if server == self._server() else ("login", "password")
+        return {key: value for key, value in self._spec.items() if key not in left_out}
+
+    def put_back(self, copy, values, effects):
+        server = self._administrator(effects)
+        done, dump, users = [], os.path.join(copy, DUMP), os.path.join(copy, USERS)
+        if os.path.exists(dump):
+            done += _put_databases_back(effects, server, dump, values)
+        if os.path.exists(users):
+            require_whole(users, "repository_damaged")
+            _load(effects, server, users, "engine_failed", half_way=lambda *_words: _GRANTS_LEFT)
+            done.append("set accounts and grants to those of backup time; accounts made since are still there")
+        return done
+
+
+def _put_databases_back(effects, server, dump, values):
+    require_whole(dump, "repository_damaged")
+    began = time.monotonic()
+    _load(effects, server, dump, "engine_failed", half_way=_half_way)
+    held = {(one.database, one.table) for one in outline(dump) if one.table}
+    restored = sorted({one.database for one in outline(dump)})
+    took_s = time.monotonic() - began
+    done = ["loaded {0} tables of {1} in {2:.0f} s".format(len(held), ", ".join(restored), took_s)]
+    with ask.session(effects, server, "engine_failed") as talk:
+        listed = ask.tables(talk, restored)
+        found = ask.count(talk, restored, listed, ask.transactional(talk))
+    younger = [one[:2] for one in ask.rowed(listed) if one[:2] not in held]
+    if younger:
+        done.append(_YOUNGER.format(", ".join("{0}.{1}".format(*one) for one in younger)))
+    require_as_then({name: values[name] for name in values if name.startswith("rows of ")}, found, done)
+    return done
 
 
 def _load(effects, server, path, reason, half_way=None):

@@ -8,16 +8,15 @@ import contextlib
 import json
 import os
 import re
-import time
 from urllib.parse import quote
 
 from ..engines.base import BackupError
 from ..state import remove_tree
 from . import postgresql_server
-from .base import Prepared, expectations, moment_of
+from .base import Prepared, expectations, moment_of, require_as_then
 from .keys import Fault, members, text_faults
 from .postgresql_basebackup import BasebackupSource
-from .postgresql_live import exists, make_missing_roles, rename, reopen, undo
+from .postgresql_live import bring_back, dated, exists, make_missing_roles, rename, reopen, stepped_aside, undo
 from .postgresql_talk import (
     LOCK_WAIT,
     LOGIN_KEYS,
@@ -163,30 +162,51 @@ class PostgresqlSource:
                     self._canary(asked, found)
         return found
 
-    def put_back(self, copy, effects):
+    def remains(self, effects):
+        server = server_of(self._spec)
+        with talk(effects, server, "template1") as asked:
+            if not self._named:
+                return self._spec if asked.ask(_DATABASES) else None, []
+            there = [one for one in self._named if exists(asked, one) or stepped_aside(asked, one)]
+        gone = ["there is no database {0}".format(one) for one in self._named if one not in there]
+        return (dict(self._spec, database=there) if there else None), gone
+
+    def settle(self, copy, effects):
+        server = server_of(self._spec)
+        databases = postgresql_server.about(copy, INDEX)["databases"]
+        return [words for one in databases for words in bring_back(effects, server, one["name"])]
+
+    def put_back(self, copy, values, effects):
         """The live database steps aside under a dated name, and comes back when the restored one cannot be made."""
         server = server_of(self._spec)
         done = make_missing_roles(effects, server, os.path.join(copy, ROLES))
         for one in postgresql_server.about(copy, INDEX)["databases"]:
-            at_time = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
-            aside, failed = ("{0}_{1}_{2}".format(one["name"][:40], why, at_time) for why in ("before", "failed"))
-            with talk(effects, server, "template1", "engine_failed") as asked:
-                existed = exists(asked, one["name"])
-                if existed:
-                    rename(asked, one["name"], aside)
             try:
-                options = ["--exit-on-error", "--create", "--dbname=template1"]
-                argv = client(server, "pg_restore", *options)
-                _load(effects, server, "template1", copy, one["file"], argv, "engine_failed")
+                done.append(self._replace(effects, server, copy, one))
             except BackupError as failure:
-                failure.message += " " + undo(effects, server, one["name"], failed, aside if existed else None)
                 failure.message += " Put back before: {0}.".format("; ".join(done) or "nothing")
                 raise
-            if existed:
-                reopen(effects, server, aside)
-            kept = "; what was there is kept as database {0}: drop it when it is not needed".format(aside)
-            done.append("restored database {0}{1}".format(one["name"], kept if existed else ""))
+            with talk(effects, server, one["name"], "engine_failed") as asked:
+                require_as_then(values, counts(asked, one["name"], self._uncounted), done)
         return done
+
+    @staticmethod
+    def _replace(effects, server, copy, one):
+        aside, failed = (dated(one["name"], why) for why in ("before", "failed"))
+        with talk(effects, server, "template1", "engine_failed") as asked:
+            existed = exists(asked, one["name"])
+            if existed:
+                rename(asked, one["name"], aside)
+        try:
+            argv = client(server, "pg_restore", "--exit-on-error", "--create", "--dbname=template1")
+            _load(effects, server, "template1", copy, one["file"], argv, "engine_failed")
+        except BackupError as failure:
+            failure.message += " " + undo(effects, server, one["name"], failed, aside if existed else None)
+            raise
+        if existed:
+            reopen(effects, server, aside)
+        kept = "; what was there is kept as database {0}: drop it when it is not needed".format(aside)
+        return "restored database {0}{1}".format(one["name"], kept if existed else "")
 
 
 def _is_physical(spec):

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 from ..engines.base import BackupError
 from .postgresql_talk import name, talk, text
 
@@ -16,6 +19,8 @@ def make_missing_roles(effects, server, path):
     except FileNotFoundError:
         return []
     with talk(effects, server, "template1", "engine_failed") as asked:
+        # At once or not at all: a role without its rights would count as one that is there.
+        asked.ask("BEGIN")
         there = {row[0] for row in asked.ask("SELECT quote_ident(rolname) FROM pg_roles")}
         missing = [line[len("CREATE ROLE ") : -1] for line in lines if line.startswith("CREATE ROLE ")]
         missing = [role for role in missing if role not in there]
@@ -23,11 +28,56 @@ def make_missing_roles(effects, server, path):
             about = [role for role in missing if line.startswith(("CREATE ROLE " + role, "ALTER ROLE " + role + " "))]
             if about or any(line.startswith("GRANT ") and " TO {0} ".format(role) in line for role in missing):
                 asked.ask(line.rstrip(";"))
+        asked.ask("COMMIT")
     return ["made role " + role for role in missing]
 
 
 def exists(asked, database):
     return bool(asked.ask(_EXISTS.format(text(database))))
+
+
+def dated(database, why):
+    """A name for a database that steps aside; no longer than names may be."""
+    beginning = database.encode()[:_LONGEST].decode(errors="ignore")
+    return "{0}_{1}_{2}".format(beginning, why, time.strftime("%Y%m%d_%H%M%S", time.gmtime()))
+
+
+def stepped_aside(asked, database):
+    """The name under which a restore that was killed has put a database aside, or None.
+
+    Only there nobody may connect: what a restore leaves when it ends is open. A name that had to be cut belongs to
+    nobody for certain.
+    """
+    pattern = re.compile(re.escape(database) + r"_before_\d{8}_\d{6}")
+    closed = [row[0] for row in asked.ask("SELECT datname FROM pg_database WHERE NOT datallowconn ORDER BY 1")]
+    return next(filter(pattern.fullmatch, closed), None)
+
+
+def bring_back(effects, server, database):
+    """After a restore that was killed, a database is again what it was before; returns what was done."""
+    with talk(effects, server, "template1", "engine_failed") as asked:
+        aside = stepped_aside(asked, database)
+        if aside:
+            failed = dated(database, "failed")
+            kept = "; what was restored is kept as database {0}".format(failed)
+            half_made = _step_back(asked, database, failed, aside)
+            return ["renamed {0}, as a restore had left it, back to {1}{2}".format(aside, database, kept * half_made)]
+        if not asked.ask(_CLOSED.format(text(database))):
+            return []
+        asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS true".format(name(database)))
+    return ["opened database {0}, which a restore had left closed".format(database)]
+
+
+def _step_back(asked, database, failed, aside):
+    """What is called `database` becomes `failed`, and `aside` takes its name; returns whether there was the former."""
+    half_made = exists(asked, database)
+    if half_made:
+        rename(asked, database, failed)
+        asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS true".format(name(failed)))
+    if aside:
+        asked.ask("ALTER DATABASE {0} RENAME TO {1}".format(name(aside), name(database)))
+        asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS true".format(name(database)))
+    return half_made
 
 
 def rename(asked, old, new):
@@ -47,19 +97,17 @@ def undo(effects, server, database, failed, aside):
     """Let the old database come back; returns what state that left, in words. Nothing is ever dropped."""
     try:
         with talk(effects, server, "template1", "engine_failed") as asked:
-            half_made = exists(asked, database)
-            if half_made:
-                rename(asked, database, failed)
-            words = "What was restored is database {0}. ".format(failed) if half_made else ""
-            if not aside:
-                return words + "There was no database of that name before, and there is none now."
-            asked.ask("ALTER DATABASE {0} RENAME TO {1}".format(name(aside), name(database)))
-            asked.ask("ALTER DATABASE {0} ALLOW_CONNECTIONS true".format(name(database)))
+            half_made = _step_back(asked, database, failed, aside)
     except BackupError as failure:
         return _ASIDE.format(aside, failure.message)
+    words = "What was restored is database {0}. ".format(failed) if half_made else ""
+    if not aside:
+        return words + "There was no database of that name before, and there is none now."
     return words + "The database is again what it was before."
 
 
+_LONGEST = 63 - len("_before_20261126_120000")
+_CLOSED = "SELECT 1 FROM pg_database WHERE datname = {0} AND NOT datallowconn"
 _EXISTS = "SELECT 1 FROM pg_database WHERE datname = {0}"
 _DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {0}"
 _ASIDE = "The old data are safe in database {0}, but it could not be renamed back: {1}"

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 
 from .. import redis_wire
 from ..engines.base import BackupError
 from ..family import CannotLookError, NoAnswerError
-from ..state import remove_tree
+from ..state import read_json, remove_tree, replace_file
 from . import rdb, redis_server
 from .base import Prepared, expectations, moment_of
 from .keys import port_faults, text_faults
@@ -92,7 +93,25 @@ class RedisSource:
             with redis_server.running(effects, apart, redis_server.of_nobody(held)) as server:
                 return rdb.values(rdb.keyspace(server.info()))
 
-    def put_back(self, copy, effects):
+    def settle(self, _copy, effects):
+        """A server that was taking over a copy when that was killed waits, as a replica, for one that is gone."""
+        note = self._note(effects)
+        left = read_json(note, None)
+        if left is None:
+            return []
+        with self._connected("engine_failed") as live:
+            info = live.info()
+        done = []
+        if redis_server.waits_for(info, left["port"]):
+            redis_server.stand_alone(self._connected, left["settings"])
+            done.append("took back the replication that an earlier restore had begun")
+        os.unlink(note)
+        return done
+
+    def _note(self, effects):
+        return os.path.join(effects.state.make("restoring"), "{0}.replication".format(self._id))
+
+    def put_back(self, copy, _values, effects):
         """Let the live server replicate from a private one that holds the copy: it keeps what it has until all of the
         copy has arrived, no matter where its files lie and whether it writes an append-only file.
         """
@@ -105,7 +124,12 @@ class RedisSource:
             shutil.copyfile(dump, os.path.join(apart.directory, DUMP))
             os.chmod(os.path.join(apart.directory, DUMP), 0o644)
             with redis_server.lending(effects, apart, held) as lender:
-                return redis_server.replace(effects, self._connected, lender, before, held)
+                note = self._note(effects)
+                # With the settings, because a killed replication leaves ours in their place.
+                replace_file(note, json.dumps({"port": lender.port, "settings": before.settings}))
+                done = redis_server.replace(effects, self._connected, lender, before, held)
+                os.unlink(note)
+                return done
 
 
 def _warnings(info):

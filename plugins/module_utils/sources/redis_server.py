@@ -153,14 +153,25 @@ def _wait_for_link(effects, live, lender):
         time.sleep(0.1)
 
 
+def waits_for(info, port):
+    """Whether a live server is the replica of a private one that had this port, or still has the settings for it."""
+    alone = info.get("role") == "master"
+    return alone or (info.get("master_host"), info.get("master_port")) == ("127.0.0.1", str(port))
+
+
+def stand_alone(connected, settings):
+    """End the replication and set back its settings; returns how many keys the server then holds."""
+    with connected("engine_failed") as live:
+        live.ask("REPLICAOF", "NO", "ONE")
+        for setting in settings:
+            live.ask("CONFIG", "SET", *setting)
+        return _keys(live)
+
+
 def _stand_alone(connected, before):
-    """End the replication and its settings; returns what the server then holds, in words."""
+    """As `stand_alone`, but tells of a failure in the same words."""
     try:
-        with connected("engine_failed") as live:
-            live.ask("REPLICAOF", "NO", "ONE")
-            for setting in before.settings:
-                live.ask("CONFIG", "SET", *setting)
-            return "{0} keys".format(_keys(live))
+        return "{0} keys".format(stand_alone(connected, before.settings))
     except BackupError as failure:
         return "an unknown number of keys, and still has to be told REPLICAOF NO ONE by hand ({0})".format(
             failure.message

@@ -30,6 +30,7 @@ class SqliteSource:
     SPOOLS = True
 
     def __init__(self, spec):
+        self._spec = spec
         self._id = spec["id"]
         self._path = spec["path"]
         self._canary = spec.get("canary")
@@ -69,7 +70,14 @@ class SqliteSource:
     def prove(self, copy, _values, effects):
         return self._values(self._inside(copy), effects.tick)
 
-    def put_back(self, copy, effects):
+    def remains(self, _effects):
+        try:
+            os.lstat(self._path)
+        except FileNotFoundError:
+            return None, ["there is no {0}".format(self._path)]
+        return self._spec, []
+
+    def put_back(self, copy, _values, effects):
         """Through the backup API, which locks out writers: a crash leaves the database as it was."""
         restored = self._inside(copy)
         if not os.path.isfile(restored):

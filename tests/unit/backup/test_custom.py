@@ -74,8 +74,8 @@ def test_a_dump_may_write_any_number_of_files_into_the_spool(anna: Anna) -> None
         ({"dump": "seq 1000; kill -9 $$"}, "dump_failed", "ended with -9"),
         ({"dump": ["dump-that-is-not-there"]}, "application_missing", "dump-that-is-not-there"),
         ({"dump": "dump-that-is-not-there | cat"}, "application_missing", "dump-that-is-not-there"),
-        ({"dump": ["true"]}, "dump_failed", "left no data"),
-        ({"dump": "ln -s /etc/passwd there", "into": None}, "dump_failed", "left no data"),
+        ({"dump": ["true"]}, "source_missing", "left no data"),
+        ({"dump": "ln -s /etc/passwd there", "into": None}, "source_missing", "left no data"),
         ({"check": "echo the index is gone >&2; exit 2"}, "dump_failed", "the index is gone"),
         ({"size": "900T"}, "no_space", "the dump needs"),
         ({"user": "nobody-of-that-name"}, "unprivileged", "nobody-of-that-name"),
@@ -238,6 +238,16 @@ def test_secrets_reach_the_dump_and_nothing_else(anna: Anna) -> None:
     assert anna.verify(level="proven", checks={"data": [check, ""]})["verifications"][0]["level"] == "proven"
 
 
+def test_without_a_restore_command_the_plan_says_that_it_is_put_back_by_hand(anna: Anna) -> None:
+    record_of(back_up(anna))
+    for check_mode in (True, False):
+        refused = anna.restore(target=None, in_place=True, _ansible_check_mode=check_mode)
+        assert refused["restore"]["reason"] == "engine_failed", refused
+        assert "data names no restore command. Nothing was done." in refused["msg"]
+    planned = anna.restore(target=None, in_place=True, definition=custom(restore="true"), _ansible_check_mode=True)
+    assert planned["changed"], planned
+
+
 def effects_of(anna: Anna) -> Effects:
     return Effects(State(str(anna.state)), [], None, lambda: None, lambda: 20.0, lambda text: text)
 
@@ -249,12 +259,10 @@ def test_it_is_put_back_by_its_restore_command(anna: Anna) -> None:
     live = anna.root / "live"
     restore = f'cat "$ROUNDSMAN_COPY/dump.ldif" > "{live}"; echo "$LDAP_PASSWORD" >> "{live}"'
     source = CustomSource(custom(restore=restore, environment={"LDAP_PASSWORD": SECRET}))
-    assert source.put_back(str(copy), effects_of(anna)) == ["the restore command of data ended well"]
+    assert source.put_back(str(copy), {}, effects_of(anna)) == ["the restore command of data ended well"]
     assert live.read_text().startswith(f"hello{SECRET}")
-    with pytest.raises(BackupError, match="names no restore command"):
-        CustomSource(custom()).put_back(str(copy), effects_of(anna))
     with pytest.raises(BackupError, match="ended with 4"):
-        CustomSource(custom(restore="exit 4")).put_back(str(copy), effects_of(anna))
+        CustomSource(custom(restore="exit 4")).put_back(str(copy), {}, effects_of(anna))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources import registry
 
 from .cast import Anna
@@ -28,6 +31,21 @@ def put_back(anna: Anna, **more: Any) -> dict[str, Any]:
     return anna.restore(target=None, in_place=True, **more)
 
 
+def forget_what_moved(anna: Anna) -> None:
+    """Written right before the backup, entries may have changed meanwhile as far as the host knows."""
+    shutil.rmtree(anna.state / "changes", ignore_errors=True)
+
+
+@pytest.fixture
+def elsewhere(anna: Anna) -> Iterator[Path]:
+    """A scratch directory on another filesystem, from which files are copied to their place."""
+    memory = Path("/dev/shm")
+    if memory.stat().st_dev == anna.root.stat().st_dev:
+        pytest.skip("there is no second filesystem")
+    with tempfile.TemporaryDirectory(dir=memory) as made:
+        yield Path(made)
+
+
 def test_lost_and_spoilt_files_come_back_and_the_rest_stays(anna: Anna) -> None:
     one, two = anna.write("one"), anna.write("sub/two")
     os.link(one, anna.source / "linked")
@@ -35,6 +53,7 @@ def test_lost_and_spoilt_files_come_back_and_the_rest_stays(anna: Anna) -> None:
     anna.write("cache/kept", "excluded from backups")
     spec = {"excludes": ["cache"]}
     anna.back_up(spec)
+    forget_what_moved(anna)
     before = tree_of(anna.source)
     assert not put_back(anna)["changed"]
 
@@ -61,6 +80,36 @@ def test_lost_and_spoilt_files_come_back_and_the_rest_stays(anna: Anna) -> None:
     undone = put_back(anna, snapshot=safety, delete=True)
     assert undone["changed"], undone
     assert tree_of(anna.source) == spoilt
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_names_of_one_file_are_one_file_again(anna: Anna, elsewhere: Path, copied: bool) -> None:
+    for name in ("a1", "b1", "c1", "d1"):
+        os.link(anna.write(name, name), anna.source / name.replace("1", "2"))
+    os.mkfifo(anna.source / "pipe")
+    anna.back_up()
+    forget_what_moved(anna)
+    before = tree_of(anna.source)
+    for lost in ("a1", "b2", "c1", "c2", "pipe"):
+        (anna.source / lost).unlink()
+    (anna.source / "d2").unlink()
+    anna.write("d2", "d1")
+    done = put_back(anna, **({"scratch_dir": str(elsewhere)} if copied else {}))
+    assert done.get("changed"), done
+    for name in ("a", "b", "c", "d"):
+        assert (anna.source / f"{name}1").samefile(anna.source / f"{name}2"), name
+    assert tree_of(anna.source) == before
+
+
+def test_one_of_the_names_alone(anna: Anna) -> None:
+    one = anna.write("sub/one", "good")
+    os.link(one, anna.source / "first")
+    anna.back_up()
+    forget_what_moved(anna)
+    one.unlink()
+    done = put_back(anna, paths=[str(one)])
+    assert done.get("changed"), done
+    assert one.read_text() == "good"
 
 
 def test_a_safety_snapshot_counts_as_no_backup(anna: Anna) -> None:
@@ -94,8 +143,7 @@ def test_a_damaged_copy_never_gets_in_place(anna: Anna) -> None:
     one = anna.write("one", "good" * 1000)
     anna.back_up()
     one.write_text("live")
-    # Written right before the backup, it may have changed meanwhile as far as the host knows.
-    shutil.rmtree(anna.state / "changes", ignore_errors=True)
+    forget_what_moved(anna)
     spoil = '"$RESTIC" "$@"; find "$5" -name one -delete'
     with anna.engine_behind('case "$1" in restore) ' + spoil + ' ;; *) exec "$RESTIC" "$@";; esac'):
         failed = put_back(anna)
@@ -169,3 +217,15 @@ def test_a_database_loads_its_dump_and_can_be_undone(anna: Anna) -> None:
     refused = put_back(anna, paths=[str(path)])
     assert refused["failed"]
     assert orders() == 1
+
+    path.unlink()
+    gone = [f"there is no {path}"]
+    assert put_back(anna, definition=spec, _ansible_check_mode=True)["restore"]["gone"] == gone
+    done = put_back(anna, definition=spec)
+    assert (done["restore"]["safety"], done["restore"]["gone"]) == (None, gone)
+    assert orders() == 2
+    path.write_text("what nobody can dump is not gone")
+    refused = put_back(anna, definition=spec)
+    assert refused["restore"]["reason"] == "dump_failed", refused
+    assert "--no-safety" in refused["msg"]
+    assert path.read_text().startswith("what nobody")

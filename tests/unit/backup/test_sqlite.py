@@ -120,12 +120,12 @@ def test_it_is_put_back_whether_or_not_it_is_still_there(anna: Anna, shop: Path)
             """There is time."""
 
     with pytest.raises(BackupError, match="Nothing was overwritten"):
-        source.put_back(str(anna.root / "elsewhere"), Effects())
+        source.put_back(str(anna.root / "elsewhere"), {}, Effects())
     for existed in (True, False):
         if not existed:
             for file in (shop, Path(f"{shop}-wal"), Path(f"{shop}-shm")):
                 file.unlink(missing_ok=True)
-        (said,) = source.put_back(str(anna.root / "copy"), Effects())
+        (said,) = source.put_back(str(anna.root / "copy"), {}, Effects())
         assert said == f"{shop} {'was overwritten' if existed else 'was made'}: 10000 rows"
         assert shop.stat().st_mode & 0o777 == 0o640
         with sqlite3.connect(shop) as db:

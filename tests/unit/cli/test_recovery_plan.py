@@ -45,7 +45,8 @@ def restore(**more: Any) -> dict[str, Any]:
     return {
         "source": "shop", "snapshot": "a" * 64, "time": "2026-11-26T00:00:00.000Z", "where": "web1", "target": None,
         "expected_entries": 12, "expected_bytes": 2048, "changes": [{"path": "/srv/a", "problem": "is not there"}],
-        "change_count": 1, "extra": [], "extra_count": 0, "stop": ["shop.service"], **more,
+        "change_count": 1, "extra": [], "extra_count": 0, "stop": ["shop.service"], "gone": [],
+        "obstacle": None, "unfinished": None, **more,
     }  # fmt: skip
 
 
@@ -72,6 +73,16 @@ def test_extra_files_are_kept_unless_they_are_to_go() -> None:
     one = plan(restore(extra=["/srv/new"], extra_count=1), [], NOW, nothing_to_do=False)
     assert "/srv/new" in dict(told(one, NOW, delete=False, safety=True))["keeps"]
     assert "/srv/new" in dict(told(one, NOW, delete=True, safety=True))["deletes"]
+
+
+def test_what_is_gone_cannot_be_saved_or_was_left_is_told() -> None:
+    left = {"snapshot": "b" * 64, "began_at": "2026-11-26T11:00:00.000Z", "safety": "c" * 64, "stopped": ["a.service"]}
+    one = plan(restore(gone=["no database a"], obstacle="down", unfinished=left), [], NOW, nothing_to_do=False)
+    words = dict(told(one, NOW, delete=False, safety=True))
+    assert words["gone"] == "no database a: there is nothing of it to save"
+    assert words["obstacle"].endswith("nothing would be restored: down")
+    for said in ("bbbbbbbb, begun at 2026-11-26T11:00:00Z", "safety snapshot cccccccc", "had stopped a.service"):
+        assert said in words["unfinished"]
 
 
 def test_elsewhere_nothing_is_overwritten() -> None:
