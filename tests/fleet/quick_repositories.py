@@ -28,16 +28,15 @@ ON_SERVER = (
 
 def bring(host: Host, by_address: dict[str, Host]) -> None:
     """Make the repository of one host, wherever it is kept, unless something is there."""
-    restic = shutil.which("restic")
-    if restic is None:
-        return
+    restic, password = shutil.which("restic"), host.vars.get("roundsman_repository_password", "")
+    if PASSWORD_VARIABLE in password:
+        password = PASSWORD
     keeper, path, owner = host, host.vars.get("roundsman_repository", DEFAULT), "root"
     for found in filter(None, (pattern.fullmatch(path) for pattern in ON_SERVER)):
         keeper, path, owner = by_address[found["address"]], f"{FOLDER}/{found['name']}", "ops"
-    if not path.startswith("/"):
+    if restic is None or not password or "{{" in password or not path.startswith("/"):
         return
-    password = host.vars["roundsman_repository_password"]
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "repository"
-        quick_repository.make(Path(restic), made, PASSWORD if PASSWORD_VARIABLE in password else password)
+        quick_repository.make(Path(restic), made, password)
         keeper.bring(made, path, owner)
