@@ -11,7 +11,7 @@ from .alerts.groups import GroupState
 from .alerts.model import AlertState, NotifyKind
 from .alerts.own import ISOLATION_EXPLAINS
 from .alerts.silencing import RunSilence, Silence, Silencer
-from .alerts.topology import Topology
+from .alerts.topology import Topology, edges
 from .alerts.turn import Rules, Turned, free, turn
 from .config import Settings
 from .escalating import Now, Plan, escalate, fingerprints
@@ -97,6 +97,6 @@ def rules_of(tx: Transaction, settings: Settings, now: datetime) -> Rules | None
         inhibit=(ISOLATION_EXPLAINS, *written.inhibition()),
         silencer=Silencer(map(Silence.from_dict, silences.listed(tx, now)), now, intervals),
         run_silences=[RunSilence.from_dict(row) for row in silences.of_runs(tx, now)],
-        topology=Topology({row["host"]: row["depends_on"] for row in known}),
+        topology=Topology(edges({row["host"]: (row["address"], row["depends_on"]) for row in known})),
         host_labels={row["host"]: row["labels"] for row in known},
     )
