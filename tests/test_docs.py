@@ -14,13 +14,17 @@ import yaml
 from pydantic import BaseModel
 
 from roundsman.__main__ import EXIT_CODES, cli
+from roundsman.alerts_config import InhibitRule, Route, TimeInterval
 from roundsman.commands.group import CommandGroup
-from roundsman.config import Alerts, History, Receiver, Settings, Webhook
+from roundsman.config import Alerts, History, Settings
+from roundsman.config import parse as parse_settings
 from roundsman.exits import ExitCode
+from roundsman.receivers_config import Alertmanager, Email, Heartbeat, PagerDuty, Receiver, Webhook
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
+ALERTS = (ROOT / "docs/alerts.md").read_text()
 ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
 
 
@@ -59,15 +63,35 @@ def test_exit_codes_are_the_same_everywhere() -> None:
     assert in_help == in_readme == {int(code) for code in ExitCode}
 
 
-@pytest.mark.parametrize(
-    ("model", "prefix"),
-    [(Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, "")],
-    ids=str,
-)
+SECTIONS = [
+    (Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, ""),
+    (Alertmanager, ""), (Email, ""), (Heartbeat, "alerts.heartbeat."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "prefix"), SECTIONS, ids=str)
 def test_every_setting_is_documented(model: type[BaseModel], prefix: str) -> None:
     for name, field in model.model_fields.items():
         nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        assert nested or f"`{prefix}{name}" in CONFIGURATION, f"{prefix}{name}"
+        setting = f"{prefix}{field.alias or name}"
+        assert nested or f"`{setting}" in CONFIGURATION, setting
+
+
+def test_every_key_of_routes_and_rules_is_documented() -> None:
+    keys = {
+        field.alias or name for one in (Route, InhibitRule, TimeInterval) for name, field in one.model_fields.items()
+    }
+    assert keys == {key for key in keys if re.search(rf"\b{key}\b", ALERTS)}
+
+
+def test_the_examples_of_routes_and_rules_load() -> None:
+    """Together they are one roundsman.yml."""
+    rules = ALERTS[ALERTS.index("## Routes") : ALERTS.index("## Silences")]
+    blocks = re.findall(r"```yaml\nalerts:\n(.*?)```", rules, re.DOTALL)
+    alerts = parse_settings("alerts:\n" + "".join(blocks), Path("roundsman.yml")).alerts
+    assert alerts.route
+    assert alerts.inhibit_rules
+    assert alerts.time_intervals
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -1,19 +1,18 @@
-"""The flow from events to the outbox: load a state, let alerts/ decide, keep state, reasons and effects together."""
+"""The flow from events to alerts: load a state, let alerts/ decide, keep state and reasons together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from .alerts.decide import Decision, Reason, decide, in_order, inhibitor
-from .alerts.model import AlertState, CheckResult, HumanEvent, Measurement, Notify, Status
+from .alerts.decide import Decision, Reason, decide, in_order
+from .alerts.model import AlertState, CheckResult, HumanEvent, Measurement, Status, Tick
 from .alerts.names import CheckKind, check_kind
 from .insight.freshness import vanished
 from .insight.states import CheckState, Policy, settle
 from .insight.states import Reason as StateReason
-from .store import Transaction, alerts, checks, outbox
+from .store import Transaction, alerts, checks, episodes, silences
 from .times import moment, stamp
 
 # Decisions that repeat what was known before would drown a timeline.
@@ -21,15 +20,6 @@ _QUIET = {Reason.UNCHANGED, Reason.STILL_OK, Reason.NOTHING_OPEN, Reason.STALE}
 
 # What happens to an open alert while alerting itself sees nothing new.
 _TOLD_BY_STATES = {StateReason.RECOVERING, StateReason.RELAPSED, StateReason.FLAPPED}
-
-
-@dataclass(frozen=True)
-class Routing:
-    """Where notifications go: the one receiver, its channels, and how long one waits for companions."""
-
-    receiver: str | None = None
-    channels: Sequence[str] = field(default_factory=tuple)
-    group_wait: timedelta = timedelta(0)
 
 
 def states_of(tx: Transaction, host: str) -> dict[str, AlertState]:
@@ -68,50 +58,44 @@ def _settled(tx: Transaction, event: Measurement, row: Mapping[str, Any] | None,
 
 
 def measure(
-    tx: Transaction, states: dict[str, AlertState], events: Sequence[Measurement], now: datetime, routing: Routing
+    tx: Transaction, states: dict[str, AlertState], events: Sequence[Measurement], now: datetime
 ) -> list[Decision]:
-    """Decide on one host's events, in the order that inhibition needs; `states` follows along."""
+    """Decide on one host's events; `states` follows along."""
     decisions = []
     for event in in_order(list(events)):
         state = states.get(event.fingerprint)
-        decision = decide(state, event, now, inhibited_by=inhibitor(event.host, states))
+        decision = decide(state, event, now)
         if decision.state is not None:
             states[event.fingerprint] = decision.state
-        if decision.state != state or decision.effects:
-            _keep(tx, decision, event.run, now, routing)
+        if decision.state != state:
+            _keep(tx, decision, event.run, now)
         decisions.append(decision)
     return decisions
 
 
-def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime, routing: Routing) -> Decision:
+def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime) -> Decision:
     """Decide on what a person did to one alert. A refused decision changes nothing."""
     decision = decide(state, event, now)
     if not decision.refused:
-        _keep(tx, decision, None, now, routing)
+        _keep(tx, decision, None, now)
     return decision
 
 
-def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime, routing: Routing) -> None:
+def pass_time(tx: Transaction, now: datetime) -> None:
+    """End the acknowledgements that are over."""
+    for row in alerts.acknowledged(tx):
+        state = AlertState.from_dict(row)
+        decision = decide(state, Tick(now), now)
+        if decision.state != state:
+            _keep(tx, decision, None, now)
+
+
+def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime) -> None:
     if decision.state is None:
         return
     alerts.save(tx, decision.state.to_dict())
     if decision.reason not in _QUIET:
         alerts.note(tx, decision.state.fingerprint, stamp(now), decision.reason, decision.sentence, run)
-    for effect in decision.effects:
-        _post(tx, effect, run, now, routing)
-
-
-def _post(tx: Transaction, effect: Notify, run: str | None, now: datetime, routing: Routing) -> None:
-    for channel in routing.channels or (outbox.UNROUTED,):
-        outbox.add(
-            tx,
-            key=f"{effect.key}/{channel}",
-            receiver=routing.receiver or "",
-            channel=channel,
-            group_key=f"{effect.alert.host}/{run or 'person'}",
-            run_id=run,
-            notification=effect.to_dict(),
-            now=now,
-            # What a person did is told at once; what a run found waits for what else it finds on that host.
-            due_at=now + routing.group_wait if run else now,
-        )
+        episodes.record(tx, decision.state.to_dict())
+    if decision.reason is Reason.RESOLVED:
+        silences.end_with(tx, decision.state.fingerprint, now)

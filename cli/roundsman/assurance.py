@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from .backups.coverage import Gap, Look, counts, gaps
 from .backups.report import BackupReport, report
-from .store import Store, Transaction, holds, runs, snapshots
+from .store import Store, Transaction, holds, objectives, runs, snapshots
 from .times import stamp
 
 # How far back trends and failures go.
@@ -23,10 +23,10 @@ def coverage_of(store: Store, hosts: Sequence[str], now: datetime) -> tuple[list
 
 def backup_report(store: Store, hosts: Sequence[str], now: datetime) -> BackupReport:
     with store.read() as tx:
-        looks = looks_of(tx)
+        looks, promised = looks_of(tx), objectives.promised(tx)
         held = holds.beside(tx, snapshots.held(tx, hosts), stamp(now))
         entries = runs.entries_since(tx, now - TOLD, ("backup", "verify", "prune"))
-    return report(hosts, looks, held, entries, now)
+    return report(hosts, looks, promised, held, entries, now)
 
 
 def looks_of(tx: Transaction) -> dict[str, Look]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from .alerting import Routing, measure, states_of
+from .alerting import measure, states_of
 from .alerts.model import CheckResult, Status
 from .alerts.names import FRESHNESS, check_kind
 from .backups.freshness import clocks
 from .backups.objectives import Known
-from .store import Transaction, alerts, objectives, outbox, runs
+from .store import Transaction, alerts, objectives
 
 
-def judge(tx: Transaction, now: datetime, routing: Routing) -> None:
+def judge(tx: Transaction, now: datetime) -> None:
     found: dict[str, list[CheckResult]] = defaultdict(list)
     for one in objectives.known(tx, now):
         found[one.host] += _results(one, now)
@@ -24,12 +24,7 @@ def judge(tx: Transaction, now: datetime, routing: Routing) -> None:
             said = "no longer promised by the inventory"
             found[host].append(CheckResult(host, check, Status.OK, said, {}, state["run"], now))
     for host, results in found.items():
-        decisions = measure(tx, states_of(tx, host), results, now, routing)
-        told = {effect.alert.run for decision in decisions for effect in decision.effects}
-        for run in told:
-            # Its run is long over, and nothing else of it is to be waited for.
-            if (row := runs.get(tx, run)) and row["closed"]:
-                outbox.release(tx, run, now)
+        measure(tx, states_of(tx, host), results, now)
 
 
 def _results(one: Known, now: datetime) -> list[CheckResult]:

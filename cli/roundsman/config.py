@@ -8,93 +8,82 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from .times import seconds
+from . import alertmanager_file, config_file, oncall_config
+from .alertmanager_file import AlertmanagerFile
+from .alerts import routing
+from .alerts.acknowledgement import ACKNOWLEDGED_FOR
+from .alerts.escalation import Policy
+from .alerts_config import Place, Rules, complain
+from .config_base import Duration, Section
+from .escalation_config import policy
+from .oncall_config import OnCall
+from .receivers_config import Heartbeat, Receiver, fallback_faults
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
 SQLITE = "sqlite:///"
 
 
-class ConfigError(Exception):
-    """The configuration cannot be used; the text says where and why."""
-
-
-def _duration(value: object) -> object:
-    return timedelta(seconds=seconds(value)) if isinstance(value, str) else value
-
-
-def _secret(value: object) -> object:
-    """A secret is written as text, or by reference: {env: NAME} or {file: PATH}."""
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"env"}:
-        if str(value["env"]) not in os.environ:
-            raise ValueError(f"the environment variable {value['env']} is not set")
-        return os.environ[str(value["env"])]
-    if set(value) == {"file"}:
-        try:
-            return Path(str(value["file"])).expanduser().read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ValueError(f"{value['file']}: {error.strerror}") from error
-    raise ValueError("is written as text, {env: NAME} or {file: PATH}")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Webhook(_Section):
-    """An HTTP endpoint that takes the payload described in docs/alerts.md."""
-
-    url: Secret
-    headers: dict[str, Secret] = Field(default_factory=dict)
-    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(seconds=60))
-
-
-class Receiver(_Section):
-    """Who is told: any number of Apprise URLs and webhooks."""
-
-    name: str = Field(min_length=1)
-    urls: list[Secret] = Field(default_factory=list)
-    webhooks: list[Webhook] = Field(default_factory=list)
-
-
-class Route(_Section):
-    receiver: str
-
-
-class Alerts(_Section):
+class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
+    acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
-    route: Route | None = None
+    alertmanager: Annotated[AlertmanagerFile | None, BeforeValidator(alertmanager_file.load)] = None
 
     @model_validator(mode="after")
-    def _route_leads_somewhere(self) -> Alerts:
-        names = [receiver.name for receiver in self.receivers]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"receivers: {', '.join(doubled)} is declared twice")
-        if self.route and self.route.receiver not in names:
-            there = ", ".join(names) or "none"
-            raise ValueError(f"route: there is no receiver {self.route.receiver!r} (there are: {there})")
+    def _one_source_of_rules(self) -> Alerts:
+        if self.alertmanager is not None:
+            complain(list(alertmanager_file.faults(self.alertmanager, self)))
         return self
 
+    @model_validator(mode="after")
+    def _fallbacks_lead_somewhere(self) -> Alerts:
+        places: dict[Place, Receiver] = {("receivers", number): one for number, one in enumerate(self.receivers)}
+        places |= {("people", name): one for name, one in self.people.items()}
+        complain(list(fallback_faults(places)))
+        return self
+
+    @model_validator(mode="after")
+    def _escalations_reach_somebody(self) -> Alerts:
+        complain(list(oncall_config.faults(self, self.receivers, self.rules.intervals())))
+        return self
+
+    @property
+    def rules(self) -> Rules:
+        """Where routes, inhibition rules and time intervals are written: here, or in an alertmanager.yml."""
+        return self.alertmanager or self
+
+    def tree(self) -> routing.Route | None:
+        """The routes; the only receiver needs none. None while nobody is to be told."""
+        if self.alertmanager and self.alertmanager.route:
+            return routing.tree(self.alertmanager.route.spec())
+        only = {"receiver": self.receivers[0].name} if len(self.receivers) == 1 else None
+        spec = self.route.spec() if self.route else only
+        return routing.tree({"group_by": ("host",), "group_wait": self.group_wait, **spec}) if spec else None
+
+    def policies(self) -> dict[str, Policy]:
+        """How each receiver escalates that does, by its name."""
+        shared = {one.name: one.policy() for one in self.escalations}
+        named = {one.name: shared[one.escalation] for one in self.receivers if one.escalation}
+        return named | {one.name: policy(one.name, one.escalate) for one in self.receivers if one.escalate}
+
+    @property
+    def everybody(self) -> list[Receiver]:
+        """Who can be told: receivers and people."""
+        return [*self.receivers, *self.people.values()]
+
     def receiver(self) -> Receiver | None:
-        """The receiver of all alerts: the route's, or the only one there is."""
-        if self.route:
-            return next(receiver for receiver in self.receivers if receiver.name == self.route.receiver)
-        return self.receivers[0] if len(self.receivers) == 1 else None
+        """The receiver of what no other route takes."""
+        tree = self.tree()
+        return next((receiver for receiver in self.receivers if tree and receiver.name == tree.receiver), None)
 
 
-class History(_Section):
+class History(Section):
     """How long measurements are kept: as they came, then by the hour, then by the day."""
 
     raw: Duration = Field(default=timedelta(days=2), ge=timedelta(hours=1))
@@ -114,7 +103,7 @@ def default_state_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "roundsman"
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything that roundsman.yml may hold. Relative paths start at the file's directory."""
 
     inventory: list[str] = Field(default_factory=list)
@@ -128,7 +117,7 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _one_way_to_everyone(self) -> Settings:
-        if len(self.alerts.receivers) > 1 and self.alerts.route is None:
+        if len(self.alerts.receivers) > 1 and self.alerts.tree() is None:
             raise ValueError("alerts.route: name the receiver that gets the alerts: route: {receiver: NAME}")
         return self
 
@@ -168,29 +157,11 @@ def load(explicit: str | None = None) -> Settings:
     path = find_file(explicit)
     if path is None:
         return Settings()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return parse(text, path)
+    return parse(config_file.read(path), path)
 
 
 def parse(text: str, path: Path) -> Settings:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: is not valid YAML: {error.problem}") from error
-    if raw is None:
-        raw = {}
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}:1: must be a mapping of settings")
-    try:
-        return Settings.model_validate(_with_paths(raw, path.absolute().parent))
-    except ValidationError as error:
-        faults = [_fault(path, node, fault) for fault in error.errors(include_input=False, include_url=False)]
-        raise ConfigError("\n".join(faults)) from None
+    return config_file.parse(Settings, text, path, lambda raw: _with_paths(raw, path.absolute().parent))
 
 
 def _with_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -205,32 +176,9 @@ def _with_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
         ]
     if str(settings.get("store", "")).startswith(SQLITE):
         settings["store"] = SQLITE + str(base / Path(settings["store"].removeprefix(SQLITE)).expanduser())
+    alerts = settings.get("alerts")
+    if isinstance(alerts, dict) and isinstance(alerts.get("alertmanager"), str):
+        settings["alerts"] = {**alerts, "alertmanager": base / Path(alerts["alertmanager"]).expanduser()}
     if isinstance(settings.get("state_dir"), str):
         settings["state_dir"] = base / Path(settings["state_dir"]).expanduser()
     return settings
-
-
-def _fault(path: Path, node: yaml.Node | None, fault: Any) -> str:
-    location = [part for part in fault["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    key = ".".join(str(part) for part in location)
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "there is no such setting"
-    return f"{path}:{_line(node, location)}: {key + ': ' if key else ''}{message}"
-
-
-def _line(node: yaml.Node | None, location: list[int | str]) -> int:
-    """The line (from 1) of the deepest part of the location that the file has."""
-    line = node.start_mark.line if node else 0
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line
-        else:
-            break
-    return line + 1

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .alerting import Routing, measure, settled, states_of
+from .alerting import measure, settled, states_of
 from .alerts.events import events_of, run_check
-from .store import Store, Transaction, history, objectives, outbox, runs, snapshots
+from .store import Store, Transaction, history, objectives, runs, snapshots
 from .times import moment, stamp
 
 FORMAT_VERSION = 1
@@ -54,7 +54,7 @@ def is_alive(ledger_dir: Path, run_id: str) -> bool:
     return False
 
 
-def catch_up(store: Store, ledger_dir: Path, now: datetime, routing: Routing) -> list[Entry]:
+def catch_up(store: Store, ledger_dir: Path, now: datetime) -> list[Entry]:
     """Read all that runs have written since the last time, and close the runs of which nobody lives any more."""
     with store.read() as tx:
         read_to = {row["id"]: row["offset_bytes"] for row in runs.closed(tx)}
@@ -65,13 +65,13 @@ def catch_up(store: Store, ledger_dir: Path, now: datetime, routing: Routing) ->
             continue
         # Asked before reading: whoever lives now may still write; whoever is dead has written all it could.
         alive = is_alive(ledger_dir, run_id)
-        read += ingest(store, ledger_dir / f"{run_id}.jsonl", now, routing)
+        read += ingest(store, ledger_dir / f"{run_id}.jsonl", now)
         if not alive:
             _close(store, ledger_dir, run_id, now)
     return read
 
 
-def ingest(store: Store, path: Path, now: datetime, routing: Routing) -> list[Entry]:
+def ingest(store: Store, path: Path, now: datetime) -> list[Entry]:
     """Take a file's new whole lines into the store. A missing file has none."""
     read: list[Entry] = []
     while True:
@@ -84,7 +84,7 @@ def ingest(store: Store, path: Path, now: datetime, routing: Routing) -> list[En
             parsed = [record for line in lines if (record := _parse(line, path.stem))]
             records = [record for record in parsed if record["seq"] > seq]
             for record in records:
-                _take_or_set_aside(tx, record, now, routing)
+                _take_or_set_aside(tx, record, now)
             runs.update(tx, path.stem, seq=records[-1]["seq"] if records else seq, offset_bytes=end)
         read += records
         if not records and run is None:
@@ -166,11 +166,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _take_or_set_aside(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> None:
+def _take_or_set_aside(tx: Transaction, entry: Entry, now: datetime) -> None:
     """One record that cannot be understood must not keep all others from being read, for ever after."""
     try:
         with tx.begin_nested():
-            _take(tx, entry, now, routing)
+            _take(tx, entry, now)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         with tx.begin_nested():
             said = f"record {entry['seq']} could not be understood and is only kept: {type(error).__name__}: {error}"
@@ -193,7 +193,7 @@ def _registered(tx: Transaction, entry: Entry) -> Mapping[str, Any]:
     return run
 
 
-def _take(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> None:
+def _take(tx: Transaction, entry: Entry, now: datetime) -> None:
     run_id, kind, data = entry["run"], entry["kind"], entry.get("data", {})
     run = _registered(tx, entry)
     if kind == "run_started":
@@ -206,7 +206,7 @@ def _take(tx: Transaction, entry: Entry, now: datetime, routing: Routing) -> Non
         if kind == "run_finished" and _backs_up_everything(run):
             for host in _went_through(data["stats"]):
                 objectives.forget_others(tx, run_id, host)
-        _judge(tx, entry, run, now, routing)
+        _judge(tx, entry, run, now)
 
 
 def _backs_up_everything(run: Mapping[str, Any]) -> bool:
@@ -233,19 +233,20 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
             objectives.note_plan(tx, entry["run"], host, {"source": source, "plan": plan}, entry["time"])
     for verification in data.get("verifications", []):
         snapshots.record_verification(tx, entry["run"], host, verification)
-    if entry["kind"] == "prune" and entry["ok"] and "prune" in data:
-        snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
-        objectives.note_prune(tx, host, data["prune"]["source"], entry["time"])
+    if entry["kind"] == "prune" and "prune" in data:
+        if entry["ok"]:
+            snapshots.remove(tx, host, data["prune"]["source"], [gone["id"] for gone in data["prune"]["remove"]])
+        objectives.note_prune(tx, host, data["prune"], entry["time"] if entry["ok"] else None)
 
 
-def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime, routing: Routing) -> None:
+def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime) -> None:
     host = entry.get("host")
     if host is not None:
         states = states_of(tx, host)
-        measure(tx, states, settled(tx, host, events_of(entry, states, run["playbook"]), now), now, routing)
+        measure(tx, states, settled(tx, host, events_of(entry, states, run["playbook"]), now), now)
         return
     for event in events_of(entry, {}, run["playbook"]):
-        measure(tx, states_of(tx, event.host), [event], now, routing)
+        measure(tx, states_of(tx, event.host), [event], now)
 
 
 def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
@@ -263,7 +264,6 @@ def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
                     message="its process ended before the run did; what it had written is recorded",
                 )  # fmt: skip
             runs.update(tx, run_id, closed=True)
-            outbox.release(tx, run_id, now)
     (ledger_dir / f"{run_id}.lock").unlink(missing_ok=True)
 
 

@@ -17,17 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import clocks, delivery, ledger, times
+from . import alerting, clocks, delivery, ledger, times
 from .advising import evidence_of
-from .alerting import Routing
+from .alerts.model import AlertState
 from .config import Settings
+from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
-from .notify.retry import GIVE_UP_AFTER
 from .page import HostPage, host_page
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, checks, history, outbox, runs
+from .telling import Telling, rules_of, tell
 from .views.report import Report, report
 
 POLL_S = 0.5
@@ -67,19 +68,17 @@ class Session:
         # Whether a signal asked the last run, or the delivery after it, to stop; the run may have come to its end.
         self.told_to_stop = False
         self.store = Store(settings.store_url)
-        self._targets = delivery.targets(settings.alerts.receiver())
-        receiver = settings.alerts.receiver()
-        self.routing = Routing(receiver.name if receiver else None, tuple(self._targets), settings.alerts.group_wait)
+        self._channels = delivery.channels_of(settings)
+        self._targets = {name: channel for known in self._channels.values() for name, channel in known.items()}
+        self._manners = delivery.manners(settings.alerts)
         self.catch_up()
 
     def catch_up(self) -> None:
         now = times.now()
-        ledger.catch_up(self.store, self.settings.ledger_dir, now, self.routing)
+        ledger.catch_up(self.store, self.settings.ledger_dir, now)
         with self.store.write() as tx:
-            outbox.forget_unrouted(tx, now - GIVE_UP_AFTER)
             checks.forget_unseen(tx, now - FORGOTTEN_AFTER)
-            if self.routing.receiver is not None:
-                outbox.route(tx, self.routing.receiver, self.routing.channels)
+            alerting.pass_time(tx, now)
             keep = self.settings.history
             runs.thin(tx, now - keep.raw)
             history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))
@@ -89,17 +88,33 @@ class Session:
     def judge_clocks(self) -> None:
         """Not before a run that may make fresh what is too old."""
         with self.store.write() as tx:
-            clocks.judge(tx, times.now(), self.routing)
+            clocks.judge(tx, times.now())
 
-    def deliver(self) -> None:
-        """Deliver what is due; a person who is tired of waiting for retries leaves them to the next command."""
+    def tell(self, hurry: Callable[[AlertState], bool] = lambda _: False, run_id: str | None = None) -> None:
+        """Decide who is to be told of what by now."""
+        now = times.now()
+        plan = plan_of(self.store, self.settings, now)
+        with self.store.write() as tx:
+            rules = rules_of(tx, self.settings, now)
+            if rules is not None:
+                tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
+
+    def deliver(self, run_id: str | None = None) -> None:
+        """Tell all that is known by now, and deliver it: after a command nothing more comes for long.
+
+        A person who is tired of waiting for retries leaves them to the next command.
+        """
+        self.tell(lambda alert: not alert.labels, run_id)
         try:
-            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for)
+            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._manners)
         except KeyboardInterrupt:
             self.told_to_stop = True
 
-    def deliver_once(self) -> None:
-        delivery.deliver_due(self.store, self._targets, random.Random())  # noqa: S311 - jitter, not a secret
+    def deliver_once(self, fingerprint: str) -> None:
+        """What a person did to an alert is told at once."""
+        self.tell(lambda alert: alert.fingerprint == fingerprint)
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -126,7 +141,7 @@ class Session:
         self.catch_up()
         if not job.check:
             self.judge_clocks()
-            self.deliver()
+            self.deliver(run_id)
         return self.report(run_id)
 
     def report(self, run_id: str) -> Report:
@@ -165,9 +180,10 @@ class Session:
         while not over:
             over = execution.wait(POLL_S)
             try:
-                entries = ledger.ingest(self.store, path, times.now(), self.routing)
+                entries = ledger.ingest(self.store, path, times.now())
                 if not over:
-                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled)
+                    self.tell(run_id=run_id)
+                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, told_how=self._manners)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:

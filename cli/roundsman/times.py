@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$")
-_SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w|y)\s*")
+_SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
 def now() -> datetime:
@@ -24,11 +24,23 @@ def moment(stamped: str) -> datetime:
 
 
 def seconds(duration: str) -> float:
-    """Of a duration as people write it."""
-    match = _DURATION.match(duration.strip())
-    if not match:
-        raise ValueError("is not a duration; write for example 30s, 5min, 2h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
+    """Of a duration as people write it, or Prometheus: `1h30m`, the greater unit first."""
+    parts = [(float(number), _SECONDS[unit]) for number, unit in _PART.findall(duration)]
+    sizes = [size for _, size in parts]
+    if not parts or _PART.sub("", duration).strip() or sizes != sorted(set(sizes), reverse=True):
+        raise ValueError("is not a duration; write for example 30s, 5min, 1h30m or 7d")
+    return sum(number * size for number, size in parts)
+
+
+def instant(text: str) -> datetime:
+    """A moment in RFC 3339. Raises ValueError with what is wrong."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is no time; write for example 2026-12-31T12:00:00Z") from None
+    if at.tzinfo is None:
+        raise ValueError("needs a zone; write for example 2026-12-31T12:00:00Z")
+    return at
 
 
 def ending(text: str, now: datetime) -> datetime:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 
-from . import clock, manifest, tree
+from . import clock, manifest, tree, unjudged
 from .engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns, literal
 from .repository import key, open_or_create, recognise
@@ -75,7 +75,7 @@ def look(session, spec, record):
     """Check mode: what a backup would read, without touching the repository."""
     source = registry.source_of(spec)
     # A dump takes the place of the one that a backup may be saving at this moment.
-    with session.working() if source.SPOOLS else contextlib.nullcontext(session.engine()) as engine:
+    with session.working(spec["id"]) if source.SPOOLS else contextlib.nullcontext(session.engine()) as engine:
         return _look(session, engine, source, spec, record)
 
 
@@ -109,7 +109,7 @@ def _look(session, engine, source, spec, record):
 
 def back_up(session, spec, record):
     """Make the backup; returns the message for a person. Fills `record` as far as it gets, also when it fails."""
-    with session.working() as engine:
+    with session.working(spec["id"]) as engine:
         record["engine"] = {"name": engine.name, "version": engine.version}
         source = registry.source_of(spec)
         try:
@@ -142,15 +142,19 @@ def _save_calmly(session, engine, spec, prepared, record):
 def save_aside(session, engine, spec, record):
     """A snapshot of what is there now, before it is overwritten. It counts as no backup: only its id leads to it."""
     source = registry.source_of(spec)
-    try:
-        message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
-        return message
-    finally:
-        source.cleanup()
+    with session.alone(spec["id"]):
+        try:
+            message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
+            return message
+        finally:
+            source.cleanup()
 
 
 def _save(session, engine, spec, prepared, record, mark=COMPLETE):
-    before = of_source(engine.snapshots(), session.host, spec["id"])
+    before, warnings = unjudged.settle(
+        session, engine, spec["id"], of_source(engine.snapshots(), session.host, spec["id"])
+    )
+    record["warnings"] += warnings
     record["snapshots"] = listed(before)
     _judge_clock(session, before, record)
     good = [s["id"] for s in record["snapshots"] if s["complete"]]
@@ -158,13 +162,15 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     path = session.state.manifest(spec["id"])
     session.state.make("manifests")
     taken_at_ns = time.time_ns()
-    written = _write_manifest(session, spec, prepared, path, taken_at_ns)
+    earlier = _earlier_manifest(path, record)
+    written = _write_manifest(session, spec, prepared, path, taken_at_ns, earlier)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
     tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else mark]
     tags += spec.get("tags", [])
     own = [os.fsencode(path), os.fsencode(_write_runbook(session, spec))]
     # They lie in the excluded state directory; the last word takes them back in, whatever came before.
     excludes = [*prepared.excludes, *(b"!" + literal(file) for file in own)]
+    unjudged.begin(session, spec["id"], written.sha256)
     saved = engine.save(
         [*prepared.paths, *own], excludes, session.host, tags, record["parent"], prepared.one_file_system
     )
@@ -173,6 +179,7 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
+    unjudged.end(session, spec["id"])
     moved = _look_again(session, path, taken_at_ns, written, saved, record)
     _find_saved(session, engine, spec, saved, record)
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
@@ -199,7 +206,16 @@ def _judge_clock(session, before, record):
         record["warnings"] += [warning] if warning else []
 
 
-def _write_manifest(session, spec, prepared, path, taken_at_ns):
+def _earlier_manifest(path, record):
+    """The manifest that lies at `path`, when the parent's tag says that it is that snapshot's own; else None."""
+    tags = [s["manifest_sha256"] for s in record["snapshots"] if s["id"] == record["parent"]]
+    try:
+        return path if tags and manifest.file_sha256(path) == tags[0] else None
+    except FileNotFoundError:
+        return None
+
+
+def _write_manifest(session, spec, prepared, path, taken_at_ns, earlier):
     header = {
         "source": spec["id"],
         "type": spec.get("type", "files"),
@@ -210,7 +226,7 @@ def _write_manifest(session, spec, prepared, path, taken_at_ns):
         "definition": registry.without_secrets(spec),
         "expectations": prepared.expectations,
     }
-    return manifest.write(path, header, _walk(prepared), session.tick)
+    return manifest.write(path, header, _walk(prepared), session.tick, earlier)
 
 
 def _walk(prepared):

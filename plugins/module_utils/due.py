@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 
+from . import unjudged
 from .backing_up import listed
 from .engines.base import BackupError, of_source
 from .repository import recognise
@@ -28,9 +29,12 @@ def due_at(times, every_s, now_s):
 
 
 def is_fresh(session, spec, record):
-    """Fill `record` and return True when nothing needs to be done yet; a source without `every` is always due."""
+    """Fill `record` and return True when nothing needs to be done yet.
+
+    A source without `every` is always due, and so is one whose last backup was killed before its snapshot was judged.
+    """
     every_s = plan_of(spec)["every_s"]
-    if every_s is None:
+    if every_s is None or unjudged.left(session, spec["id"]):
         return False
     engine = session.engine()
     try:

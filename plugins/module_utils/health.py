@@ -115,6 +115,7 @@ def _unknown(spec, message, remedy=None):
 def _result(spec, found, remedy=None):
     """A check result as docs/records.md has it: plain JSON types, valid UTF-8, bounded."""
     warn, crit = spec.keys.get("warn"), spec.keys.get("crit")
+    runbook = spec.keys["runbook_url"]
     return {
         "id": clean(spec.id),
         "type": spec.type,
@@ -132,6 +133,7 @@ def _result(spec, found, remedy=None):
         "attempts": spec.keys["attempts"],
         "recovery_s": spec.keys["recovery"] or 0.0,
         "duration_s": 0.0,
+        **({"runbook_url": runbook} if runbook else {}),
     }
 
 

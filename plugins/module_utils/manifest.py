@@ -25,6 +25,11 @@ FORMAT = 1
 # Written: sha256 (of the manifest), entries, bytes (hard links once), unreadable and sockets (paths, str)
 Written = namedtuple("Written", "sha256 entries bytes unreadable sockets")
 
+# File times come from a clock that ticks at most every 10 ms, behind the one that we read; FAT knows 2 s.
+CLOCK_GRAIN_NS = 2 * 10**9
+
+_ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+
 
 class _Lines:
     """Counts and hashes what it writes."""
@@ -34,7 +39,7 @@ class _Lines:
         self._hash = hashlib.sha256()
 
     def write(self, record):
-        line = json.dumps(record, ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
+        line = _ENCODER.encode(record).encode("ascii") + b"\n"
         self._hash.update(line)
         self._stream.write(line)
 
@@ -42,15 +47,22 @@ class _Lines:
         return self._hash.hexdigest()
 
 
-def entry_of(found, base, tick):
-    """The manifest's entry for a Found, or None when it vanished meanwhile."""
+def entry_of(found, base, tick, before=None):
+    """The manifest's entry for a Found, or None when it vanished meanwhile.
+
+    What the entry `before` of an earlier manifest has read is taken over when the inode was not touched since.
+    """
     entry = {"path": tree.text(found.path)}
     if found.info is None:
         return dict(entry, type="unknown", error=found.error)
     entry.update(tree.metadata(found.info))
     entry["user"], entry["group"] = tree.user_name(found.info.st_uid), tree.group_name(found.info.st_gid)
+    entry["inode"], entry["ctime_ns"] = found.info.st_ino, found.info.st_ctime_ns
     if found.error:
         return dict(entry, error=found.error)
+    if before and all(before.get(key) == entry[key] for key in _UNTOUCHED):
+        entry.update((key, before[key]) for key in _READ if key in before)
+        return entry
     try:
         entry.update(tree.content(base + found.path, entry["type"], tick))
         if entry["type"] in ("file", "dir"):
@@ -60,6 +72,11 @@ def entry_of(found, base, tick):
     except OSError as error:
         entry["error"] = error.strerror
     return entry
+
+
+# A change of content or attributes always moves ctime, which no program can set back; restic goes by the same.
+_UNTOUCHED = ("type", "size", "mtime_ns", "inode", "ctime_ns")
+_READ = ("sha256", "target", "xattrs")
 
 
 def _xattrs(path):
@@ -72,13 +89,35 @@ def _xattrs(path):
         raise
 
 
-def write(path, header, found, tick):
-    """Describe every Found in a new manifest at `path` (replaced as a whole, mode 0600) and return Written."""
+class _Before:
+    """The entries of an earlier manifest, asked for in the order of the walk."""
+
+    def __init__(self, path):
+        self._entries = entries(path)
+        # What was touched right before it was looked at may have been touched again without a trace.
+        self._until_ns = header_and_footer(path)[0]["taken_at_ns"] - CLOCK_GRAIN_NS
+        self._next = next(self._entries, None)
+
+    def entry(self, path):
+        """The trustworthy entry of this path, or None."""
+        name, at = tree.text(path), tree.order(path)
+        while self._next and self._next["path"] != name and tree.order(tree.raw(self._next["path"])) < at:
+            self._next = next(self._entries, None)
+        found = self._next
+        trusted = found and found["path"] == name and "error" not in found
+        return found if trusted and found.get("ctime_ns", self._until_ns) < self._until_ns else None
+
+
+def write(path, header, found, tick, before=None):
+    """Describe every Found in a new manifest at `path` (replaced as a whole, mode 0600) and return Written.
+
+    `before` is the path of an earlier, intact manifest: files that were not touched since are not read again.
+    """
     directory = os.path.dirname(path)
     fd, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
     try:
         with os.fdopen(fd, "wb") as stream:
-            written = _write(_Lines(stream), header, found, tick)
+            written = _write(_Lines(stream), header, found, tick, _Before(before) if before else None)
             stream.flush()
             os.fsync(fd)
         os.replace(temporary, path)
@@ -89,12 +128,12 @@ def write(path, header, found, tick):
     return written
 
 
-def _write(lines, header, found, tick):
+def _write(lines, header, found, tick, before):
     entries, size, linked, unreadable, sockets = 0, 0, {}, [], []
     lines.write(dict(header, roundsman_manifest=FORMAT))
     for item in found:
         tick()
-        entry = entry_of(item, b"", tick)
+        entry = entry_of(item, b"", tick, before.entry(item.path) if before else None)
         if entry is None:
             continue
         entries += 1
@@ -119,7 +158,7 @@ def file_sha256(path):
 
 
 def _records(path):
-    with open(path, "rb") as stream:
+    with open(path, encoding="ascii") as stream:
         for line in stream:
             yield json.loads(line)
 
@@ -163,14 +202,13 @@ def changes_since(path, taken_at_ns):
             suspects.append(entry["path"])
             certain.append(entry["path"])
             continue
+        fresh = info.st_ctime_ns >= taken_at_ns - CLOCK_GRAIN_NS
+        if not fresh and info.st_ctime_ns == entry.get("ctime_ns") and info.st_ino == entry["inode"]:
+            continue
         now = tree.metadata(info)
         differs = any(now[key] != entry[key] for key in now if key in entry)
-        if differs or info.st_ctime_ns >= taken_at_ns - CLOCK_GRAIN_NS:
+        if differs or fresh:
             suspects.append(entry["path"])
         if differs:
             certain.append(entry["path"])
     return suspects, certain
-
-
-# File times come from a clock that ticks at most every 10 ms, behind the one that we read; FAT knows 2 s.
-CLOCK_GRAIN_NS = 2 * 10**9

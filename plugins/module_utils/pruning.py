@@ -11,11 +11,12 @@ from .engines.base import BackupError, of_source
 from .repository import recognise
 
 
-def blank(source, repository):
+def blank(source, repository, rules):
     """The record of docs/records.md before anything is known."""
     return {
         "source": source,
         "repository": repository,
+        "rules": rules,
         "keep": [],
         "remove": [],
         "removed": 0,
@@ -24,14 +25,14 @@ def blank(source, repository):
     }
 
 
-def prune(session, record, rules):
+def prune(session, record):
     """Plan, then remove unless in check mode. Fills `record`; returns what to report."""
     params = session.module.params
     with session.working() as engine:
         _require_known(recognise(engine, session.memory, session.url), session)
         snapshots = of_source(engine.snapshots(), session.host, record["source"])
         now = datetime.datetime.now(datetime.timezone.utc)
-        plan = retention.decide(snapshots, rules, now, params["holds"], params["evidence"])
+        plan = retention.decide(snapshots, record["rules"], now, params["holds"], params["evidence"])
         record.update(keep=plan.keep, remove=plan.remove, future=plan.future)
         if retention.too_many(plan, params["most_percent"]) and not params["force"]:
             raise BackupError("removal_refused", _TOO_MANY.format(record["source"], plan, params["most_percent"]))

@@ -10,11 +10,19 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 HIDDEN = "***"
 _SHORTEST = 4  # hiding every "1" or "yes" of an environment would make messages unreadable
 _USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/@]*)@", re.IGNORECASE)
-# A value behind a telling name; of a guess no more can be asked.
+# A value behind a telling name, or of a telling shape; of a guess no more can be asked.
+_TELLING = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|signature|credentials?)[\w-]*"
 _OBVIOUS = re.compile(
-    r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|signature|credentials?)[\w-]*[\"']?\s*[:=]\s*[\"']?"
-    r"|(?:bearer|authorization:\s*\w+)\s+)[^\s\"'&;,]+",
+    r"(" + _TELLING + r"[\"']?\s*[:=]\s*|--" + _TELLING + r"\s+|(?:bearer|authorization:\s*\w+)\s+)"
+    r"(?:\"[^\"]+\"|'[^']+'|[\"']?[^\s\"'&;,]+)",
     re.IGNORECASE,
+)
+_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # AWS
+    r"|\b(?:gh[opsu]_|glpat-|xox[abeprs]-)[\w-]{10,}"  # GitHub, GitLab, Slack
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+",  # JSON web tokens
+    re.DOTALL,
 )
 _LONGEST_QUOTE = 200
 
@@ -48,8 +56,14 @@ def redactor(url, secrets):
 
 
 def without_obvious(text):
-    """`text` without what looks like a secret: `password=...`, `Bearer ...`, credentials in URLs. No promise."""
-    return _OBVIOUS.sub(r"\g<1>" + HIDDEN, without_credentials(text))
+    """`text` without what looks like a secret: `password=...`, `Bearer ...`, credentials in URLs, keys. No promise."""
+    text = _SHAPES.sub(HIDDEN, without_credentials(text))
+    return _OBVIOUS.sub(r"\g<1>" + HIDDEN, text)
+
+
+def names_secret(key):
+    """True when the value under this key of a mapping is likely one."""
+    return re.search(_TELLING, str(key), re.IGNORECASE) is not None
 
 
 def for_people(url):

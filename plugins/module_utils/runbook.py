@@ -2,36 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How to get a host's data back with nothing but restic, the repository and its password.
 
-The text is a shell script whose explanations are comments: it can be read, pasted line by line, or run.
+The text is a script for bash whose explanations are comments: it can be read, pasted line by line, or run. It restores
+below TARGET and compares; what touches a live server or its files is in functions that it only defines.
 """
 
 from __future__ import annotations
 
 import shlex
 
-TARGET = "/srv/restored"
+from .runbook_loads import load
 
-# What follows on the files, by type of source. `{0}` is where they lie.
-_THEN = {
-    "files": ("Look at it, then put it in its place, with owners, times and attributes:", "cp -a {0}/. /"),
-    "postgresql": (
-        "As the user postgres of an empty server of the same or a newer version, roles first, then each database:",
-        "psql -X -f roles.sql postgres; pg_restore --create --exit-on-error -d postgres DATABASE.dump",
-    ),
-    "mariadb": (
-        "Into a server of the same or a newer version: the databases, then the accounts:",
-        "mariadb < dump.sql; mariadb < users.sql",
-    ),
-    "redis": (
-        "Stop Redis, put the file in the place of dump.rdb in its directory (`redis-cli config get dir`), start it:",
-        "systemctl stop redis-server; cp dump.rdb /var/lib/redis/; systemctl start redis-server",
-    ),
-    "sqlite": (
-        "Stop what uses the database; the file is the whole database; remove a -wal and -shm beside the old one:",
-        "sqlite3 FILE 'PRAGMA integrity_check'",
-    ),
-}
-_OTHERWISE = ("These files are what the source's own command had dumped: load them with its opposite.", "")
+TARGET = "/srv/restored"
 
 _CHECK = r"""python3 -c 'import json, os, sys
 for line in open(sys.argv[1]):
@@ -80,7 +61,6 @@ def _of_source(host, source):
         which = source["snapshot"]
         known = ["# " + _known(source)]
     manifest = "{0}/{1}.manifest.jsonl".format(TARGET, name)
-    words, then = _THEN.get(source["type"], _OTHERWISE)
     return [
         "# Source {0} (type {1})".format(name, source["type"]),
         *known,
@@ -92,8 +72,7 @@ def _of_source(host, source):
         ),
         'restic dump --no-lock {0} "$inside" > {1}'.format(which, shlex.quote(manifest)),
         _CHECK % (shlex.quote(manifest), shlex.quote(target)),
-        "# " + words,
-        *(["#   " + then.format(target)] if then else []),
+        *load(name, source["type"], target, manifest),
     ]
 
 

@@ -58,7 +58,7 @@ class Session:
         module.no_log_values.update(url_secrets(self.url))
         self.state = State(params["state_dir"] or own_directory())
         self.memory = Memory(self.state)
-        self._lock_fd = None
+        self._lock_fds = []
         self.started = time.monotonic()
         self.deadline = self.started + params["timeout_s"]
 
@@ -85,7 +85,7 @@ class Session:
                 "lock_timeout_s": params["lock_timeout_s"],
                 "limits": {limit: params[limit] for limit in LIMITS},
                 "redact": self.redact,
-                "keep_fds": () if self._lock_fd is None else (self._lock_fd,),
+                "keep_fds": self._lock_fds,
             }
         )
 
@@ -99,20 +99,32 @@ class Session:
             self.tick,
             lambda: max(1.0, self.deadline - time.monotonic()),
             self.redact,
-            () if self._lock_fd is None else (self._lock_fd,),
+            self._lock_fds,
         )
 
     @contextlib.contextmanager
-    def working(self):
-        """Hold this host's lock on the repository, and be gentle; yields the engine."""
+    def working(self, source=None):
+        """Hold this host's lock on the repository (and on a source, when given), and be gentle; yields the engine."""
         if self.module.params["low_priority"]:
             _be_gentle(self.module)
-        with self.state.locked(key(self.url), self.module.params["lock_timeout_s"]) as fd:
-            self._lock_fd = fd
+        with self._holding(key(self.url), "this repository"), contextlib.ExitStack() as stack:
+            if source:
+                stack.enter_context(self.alone(source))
+            yield self.engine()
+
+    def alone(self, source):
+        """Hold this host's lock on a source: its dump and manifest have one place, whatever repository they go to."""
+        return self._holding("source-" + source, "source " + source)
+
+    @contextlib.contextmanager
+    def _holding(self, name, what):
+        """Hold a lock of this host; what is started meanwhile holds it, too."""
+        with self.state.locked(name, what, self.module.params["lock_timeout_s"]) as fd:
+            self._lock_fds.append(fd)
             try:
-                yield self.engine()
+                yield
             finally:
-                self._lock_fd = None
+                self._lock_fds.remove(fd)
 
     def scratch(self, directory):
         """An empty private directory of this repository below `directory`; call under the lock."""

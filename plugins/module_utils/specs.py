@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections
 import importlib
+import re
 
 from .family import By, key
 from .key_values import kind_of, value_of
@@ -60,6 +61,7 @@ COMMON = {
     "optional": key("bool", "where what it looks at is not on the host, give no result instead of UNKNOWN", False),
     "attempts": key("int", "how many rounds in a row it has to be amiss before it alerts", 1),
     "recovery": key("seconds", "how long it has to be fine before its alert is resolved"),
+    "runbook_url": key("str", "http(s) address of what to do about it; alerts link to it"),
     "from": key("str", "where to look from (only checks of the network)", "host", choices=PLACES),
 }
 # Names of the alerts about a host itself, its runs, backups and verifications, with which no check may be confused.
@@ -169,6 +171,9 @@ def _common_faults(values, family):
     faults = []
     if not 1 <= values["attempts"] <= 100:
         faults.append("attempts has to be from 1 to 100, not %d" % values["attempts"])
+    runbook = values["runbook_url"]
+    if runbook is not None and not re.match(r"https?://\S+$", runbook):
+        faults.append("runbook_url has to be an http:// or https:// address, not %s" % runbook)
     if values["from"] != PLACES[0] and not family.anywhere:
         faults.append("%s can only be looked at from the host itself" % family.name)
     return faults

@@ -60,12 +60,12 @@ class State:
         return os.path.join(self.directory, "changes", repository_key, source)
 
     @contextlib.contextmanager
-    def locked(self, key, patience_s, clock=time.monotonic, sleep=time.sleep):
-        """Hold the host's lock `key`; yields its descriptor, which a child may inherit to hold the lock as well."""
-        path = os.path.join(self.make("locks"), key + ".lock")
+    def locked(self, name, what, patience_s, clock=time.monotonic, sleep=time.sleep):
+        """Hold the host's lock on `what`; yields its descriptor, which a child may inherit to hold the lock as well."""
+        path = os.path.join(self.make("locks"), name + ".lock")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _take(fd, path, clock() + patience_s, clock, sleep)
+            _take(fd, path, what, clock() + patience_s, clock, sleep)
             os.ftruncate(fd, 0)
             os.pwrite(fd, str(os.getpid()).encode(), 0)
             yield fd
@@ -74,19 +74,19 @@ class State:
 
 
 _HELD = (
-    "Another Roundsman process on this host (pid {0}) works with this repository and holds {1}. Nothing was done. "
+    "Another Roundsman process on this host (pid {0}) works with {2} and holds {1}. Nothing was done. "
     "Wait for it, or raise lock_timeout_s."
 )
 
 
-def _take(fd, path, until, clock, sleep):
+def _take(fd, path, what, until, clock, sleep):
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if clock() >= until:
                 holder = os.pread(fd, 20, 0).decode("ascii", "replace") or "unknown"
-                raise BackupError("repository_locked", _HELD.format(holder, path)) from None
+                raise BackupError("repository_locked", _HELD.format(holder, path, what)) from None
             sleep(0.5)
         else:
             return

@@ -17,19 +17,19 @@ Found = namedtuple("Found", "path info error")
 
 _CHUNK = 1 << 20
 
-_TYPES = (
-    ("file", stat.S_ISREG),
-    ("dir", stat.S_ISDIR),
-    ("symlink", stat.S_ISLNK),
-    ("fifo", stat.S_ISFIFO),
-    ("socket", stat.S_ISSOCK),
-    ("chardev", stat.S_ISCHR),
-    ("blockdev", stat.S_ISBLK),
-)
+_TYPES = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "dir",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "chardev",
+    stat.S_IFBLK: "blockdev",
+}
 
 
 def type_of(mode):
-    return next((name for name, test in _TYPES if test(mode)), "other")
+    return _TYPES.get(stat.S_IFMT(mode), "other")
 
 
 def order(path):
@@ -81,15 +81,20 @@ def digest(path, tick):
     found = hashlib.sha256()
     # Non-blocking: the file may have become a pipe since it was looked at.
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+    try:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
             raise FileNotFoundError(path)
+        # Most files are small, and room for a whole chunk costs more than reading them.
+        room = min(_CHUNK, info.st_size + 1)
         while True:
             tick()
-            chunk = stream.read(_CHUNK)
+            chunk = os.read(fd, room)
             if not chunk:
                 return found.hexdigest()
             found.update(chunk)
+    finally:
+        os.close(fd)
 
 
 def normal(path):
@@ -145,7 +150,7 @@ def metadata(info):
     entry = {
         "type": kind,
         "size": info.st_size if kind == "file" else 0,
-        "mode": "{0:04o}".format(stat.S_IMODE(info.st_mode)),
+        "mode": "%04o" % stat.S_IMODE(info.st_mode),
         "uid": info.st_uid,
         "gid": info.st_gid,
         "mtime_ns": info.st_mtime_ns,
@@ -161,7 +166,10 @@ _OF_THE_HOST = frozenset(("security.selinux", "security.ima", "security.evm"))
 
 def xattrs(path):
     """SHA-256 (hex) of each extended attribute by name: ACLs and capabilities are among them. Raises OSError."""
-    names = set(os.listxattr(path, follow_symlinks=False)) - _OF_THE_HOST
+    names = os.listxattr(path, follow_symlinks=False)
+    if not names:
+        return {}
+    names = set(names) - _OF_THE_HOST
     return {
         text(os.fsencode(name)): hashlib.sha256(os.getxattr(path, name, follow_symlinks=False)).hexdigest()
         for name in sorted(names)

@@ -166,8 +166,8 @@ def main():
     wrong = faults(rules, params["holds"])
     if wrong:
         module.fail_json(msg="; ".join(wrong) + ". Nothing was removed.")
-    record = blank(params["source"], without_credentials(params["repository"]))
-    run_module(module, "prune", record, lambda session, record: prune(session, record, rules))
+    record = blank(params["source"], without_credentials(params["repository"]), rules)
+    run_module(module, "prune", record, prune)
 
 
 if __name__ == "__main__":

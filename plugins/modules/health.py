@@ -53,7 +53,8 @@ notes:
     and what is looked at; C(timeout), its own time limit; C(optional), where what it looks
     at is not on the host, give no result instead of C(UNKNOWN) (default false); C(attempts), how many rounds in a row
     it has to be amiss before it alerts (default 1); C(recovery), how long it has to be fine before its alert is
-    resolved; C(from), where checks of the network look from, C(host) or C(controller) (default C(host))."
+    resolved; C(runbook_url), an http(s) address of what to do about it, to which alerts link; C(from), where checks of
+    the network look from, C(host) or C(controller) (default C(host))."
   - "Thresholds are Nagios ranges: C(10) is fine from 0 to 10, C(10:) from 10 upwards, C(~:10) up to 10, C(10:20) from
     10 to 20, C(@10:20) outside 10 to 20. Put them in quotes, or YAML takes C(10:20) for a time of day. C(null) means
     no threshold."
@@ -168,6 +169,10 @@ checks:
       description: How long the check took.
       type: float
       returned: always
+    runbook_url:
+      description: Address of what to do about it.
+      type: str
+      returned: when the check has one
   sample:
     - id: filesystem
       type: filesystem

@@ -1,33 +1,31 @@
-"""decide(state, event, now) -> (state, effects, reason): the whole life of an alert, as a pure function.
+"""decide(state, event, now) -> (state, reason): the whole life of one alert, as a pure function.
 
-`told` in the state is what people know. Whatever is worse than that is worth a notification, now or, when another
-alert inhibits this one, with the first later result that nothing inhibits.
+Who is told of it, and when, is decided afterwards for whole groups of alerts (groups.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from roundsman.alerts.acknowledgement import acknowledged, end_of, not_of_the_future, unacknowledged
 from roundsman.alerts.model import (
     Acknowledge,
     AlertState,
     CheckResult,
-    Effect,
     Event,
     HumanEvent,
     Measurement,
     NoData,
-    Notify,
-    NotifyKind,
     Phase,
     Resolve,
     Status,
+    Tick,
     Unacknowledge,
 )
-from roundsman.alerts.names import REACHABLE, fingerprint
+from roundsman.alerts.names import REACHABLE
 
 
 class Reason(StrEnum):
@@ -36,18 +34,16 @@ class Reason(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     WORSENED = "worsened"
-    NO_LONGER_INHIBITED = "no_longer_inhibited"
-    INHIBITED = "inhibited"
     UNCHANGED = "unchanged"
     IMPROVED = "improved"
     NO_DATA = "no_data"
     RESOLVED = "resolved"
-    RESOLVED_SILENTLY = "resolved_silently"
     STILL_OK = "still_ok"
     NOTHING_OPEN = "nothing_open"
     STALE = "stale"
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGEMENT_EXPIRED = "acknowledgement_expired"
     REFUSED_NO_ALERT = "refused_no_alert"
     REFUSED_RESOLVED = "refused_resolved"
     REFUSED_ACKNOWLEDGED = "refused_acknowledged"
@@ -56,10 +52,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """The new state, what to do, and why. `state` is None only where there was none and none was needed."""
+    """The new state, and why. `state` is None only where there was none and none was needed."""
 
     state: AlertState | None
-    effects: tuple[Effect, ...]
     reason: Reason
     sentence: str
 
@@ -69,31 +64,22 @@ class Decision:
         return self.reason.startswith("refused_")
 
 
-def decide(state: AlertState | None, event: Event, now: datetime, *, inhibited_by: str | None = None) -> Decision:
-    """Decide what `event` means for the alert in `state`.
+def decide(state: AlertState | None, event: Event, now: datetime) -> Decision:
+    """Decide what `event` means for the alert in `state`, which is None when it never opened.
 
-    `state` is the alert of the event's fingerprint, None when it never opened. `inhibited_by` is what `inhibitor`
-    returned for the host; an alert never inhibits itself. A time later than `now` counts as `now`, or a controller
-    whose clock ran ahead would make everything after it stale. For the same reason nothing is older than a state that
-    is later than `now`.
+    A time later than `now` counts as `now`, or a controller whose clock ran ahead would make everything after it
+    stale. For the same reason nothing is older than a state that is later than `now`.
     """
-    if isinstance(event, Acknowledge | Unacknowledge | Resolve):
-        return _human(state, event, min(event.at, now))
     at = min(event.at, now)
+    if isinstance(event, Acknowledge | Unacknowledge | Resolve):
+        return _human(state, event, at)
+    if isinstance(event, Tick):
+        return _time_passed(state, at)
     if state is not None and at < state.updated_at <= now:
-        return Decision(state, (), Reason.STALE, f"the event of {at} is older than the state of {state.updated_at}")
-    by = None if inhibited_by == event.fingerprint else inhibited_by
+        return Decision(state, Reason.STALE, f"the event of {at} is older than the state of {state.updated_at}")
     if isinstance(event, NoData):
-        return _no_data(state, event, at, by)
-    if event.status is Status.OK:
-        return _ok(state, event, at)
-    return _not_ok(state, event, at, by)
-
-
-def inhibitor(host: str, states: Mapping[str, AlertState]) -> str | None:
-    """Fingerprint of the host's open `reachable` alert: while it is open, the host's other alerts are not notified."""
-    alert = states.get(fingerprint(host, REACHABLE))
-    return alert.fingerprint if alert is not None and alert.is_open else None
+        return _no_data(state, event, at)
+    return _ok(state, event, at) if event.status is Status.OK else _not_ok(state, event, at)
 
 
 def in_order(events: Iterable[Measurement]) -> list[Measurement]:
@@ -101,31 +87,30 @@ def in_order(events: Iterable[Measurement]) -> list[Measurement]:
     return sorted(events, key=lambda event: (event.at, event.check != REACHABLE))
 
 
-def _not_ok(state: AlertState | None, event: CheckResult, at: datetime, by: str | None) -> Decision:
-    """A non-OK result: open, reopen or update; notify when it is worse than what people know and nothing inhibits."""
+def _not_ok(state: AlertState | None, event: CheckResult, at: datetime) -> Decision:
+    """A non-OK result: open, reopen or update. What is worse than what was acknowledged ends the acknowledgement."""
     opening = state is None or not state.is_open
     before = _opening(state, event, at) if state is None or opening else state
-    known = event.status if event.status is not Status.UNKNOWN else before.last_known
     after = replace(
         before,
         status=event.status,
-        last_known=known,
+        last_known=event.status if event.status is not Status.UNKNOWN else before.last_known,
         message=event.message,
         evidence=event.evidence,
         no_data=None,
         run=event.run,
         updated_at=at,
-        inhibited_by=by,
     )
-    if before.told is not None and event.status.rank <= before.told.rank:
-        return _not_worse(before, after)
-    after = replace(after, phase=Phase.OPEN, acknowledged_by=None, acknowledged_at=None)
-    if by is not None:
-        return Decision(after, (), Reason.INHIBITED, f"{event.status}, not notified while alert {by} is open")
-    kind = NotifyKind.WORSENED if before.notified else NotifyKind.OPENED
-    after = replace(after, told=event.status, notified=True)
-    reason, sentence = _why_notified(before, after, opening)
-    return Decision(after, (_notify(kind, after, at),), reason, sentence)
+    if opening and after.episode > 1:
+        return Decision(after, Reason.REOPENED, f"{event.status} again, opened for the {after.episode}. time")
+    if opening:
+        return Decision(after, Reason.OPENED, f"{event.status} for the first time")
+    was = before.acknowledged_status or before.known_status
+    if event.status.rank > was.rank:
+        held = before.phase is Phase.ACKNOWLEDGED
+        ended = f"; this ends the acknowledgement by {before.acknowledged_by}" if held else ""
+        return Decision(unacknowledged(after), Reason.WORSENED, f"{was} became {event.status}{ended}")
+    return _not_worse(after, was)
 
 
 def _opening(state: AlertState | None, event: CheckResult, at: datetime) -> AlertState:
@@ -144,35 +129,20 @@ def _opening(state: AlertState | None, event: CheckResult, at: datetime) -> Aler
     )
 
 
-def _not_worse(before: AlertState, after: AlertState) -> Decision:
-    """No worse than what people know: silent. Knowing follows an improvement down, so that a relapse is told again.
-
-    UNKNOWN is no improvement: CRITICAL, UNKNOWN, CRITICAL is one problem, told once.
-    """
-    if after.status is Status.UNKNOWN or after.status is before.told:
-        return Decision(after, (), Reason.UNCHANGED, f"{after.status} and already known as {before.told}")
-    return Decision(
-        replace(after, told=after.status), (), Reason.IMPROVED, f"{before.told} became {after.status}, still not OK"
-    )
-
-
-def _why_notified(before: AlertState, after: AlertState, opening: bool) -> tuple[Reason, str]:
-    if opening and after.episode > 1:
-        return Reason.REOPENED, f"{after.status} again, opened for the {after.episode}. time"
-    if opening:
-        return Reason.OPENED, f"{after.status} for the first time"
-    if before.told is None:
-        return Reason.NO_LONGER_INHIBITED, f"{after.status} and nothing inhibits it any more"
-    ended = f"; this ends the acknowledgement by {before.acknowledged_by}" if before.phase is Phase.ACKNOWLEDGED else ""
-    return Reason.WORSENED, f"{before.told} became {after.status}{ended}"
+def _not_worse(after: AlertState, was: Status) -> Decision:
+    """An acknowledgement follows an improvement down, so that a relapse ends it. UNKNOWN is no improvement."""
+    if after.status is Status.UNKNOWN or after.status is was:
+        return Decision(after, Reason.UNCHANGED, f"{after.status}, was {was}")
+    if after.acknowledged_status is not None:
+        after = replace(after, acknowledged_status=after.status)
+    return Decision(after, Reason.IMPROVED, f"{was} became {after.status}, still not OK")
 
 
 def _ok(state: AlertState | None, event: CheckResult, at: datetime) -> Decision:
-    """An OK result resolves; people hear of it exactly when they heard of the problem."""
     if state is None:
-        return Decision(None, (), Reason.NOTHING_OPEN, "OK and nothing is open")
+        return Decision(None, Reason.NOTHING_OPEN, "OK and nothing is open")
     if not state.is_open:
-        return Decision(replace(state, updated_at=at), (), Reason.STILL_OK, "OK and already resolved")
+        return Decision(replace(state, updated_at=at), Reason.STILL_OK, "OK and already resolved")
     after = replace(state, status=Status.OK, message=event.message, evidence=event.evidence, run=event.run)
     return _resolved(after, at, None, f"OK: {event.message}")
 
@@ -182,63 +152,53 @@ def _resolved(state: AlertState, at: datetime, person: str | None, sentence: str
         state,
         phase=Phase.RESOLVED,
         no_data=None,
-        inhibited_by=None,
         resolved_at=at,
         resolved_by=person,
         updated_at=max(at, state.updated_at),
     )
-    if not state.notified:
-        return Decision(after, (), Reason.RESOLVED_SILENTLY, f"{sentence} (nobody had been notified)")
-    return Decision(after, (_notify(NotifyKind.RESOLVED, after, at),), Reason.RESOLVED, sentence)
+    return Decision(after, Reason.RESOLVED, sentence)
 
 
-def _no_data(state: AlertState | None, event: NoData, at: datetime, by: str | None) -> Decision:
+def _no_data(state: AlertState | None, event: NoData, at: datetime) -> Decision:
     """Not looked at is not OK: an open alert becomes UNKNOWN and stays open, and nobody is told anything new."""
     if state is None or not state.is_open:
-        return Decision(state, (), Reason.NOTHING_OPEN, f"no data ({event.message}) and nothing is open")
-    after = replace(state, status=Status.UNKNOWN, no_data=event.message, run=event.run, updated_at=at, inhibited_by=by)
-    return Decision(after, (), Reason.NO_DATA, f"no data: {event.message}; stays open as UNKNOWN")
+        return Decision(state, Reason.NOTHING_OPEN, f"no data ({event.message}) and nothing is open")
+    after = replace(state, status=Status.UNKNOWN, no_data=event.message, run=event.run, updated_at=at)
+    return Decision(after, Reason.NO_DATA, f"no data: {event.message}; stays open as UNKNOWN")
 
 
 def _human(state: AlertState | None, event: HumanEvent, at: datetime) -> Decision:
     """What a person asked for, or a refusal that says why not."""
     if state is None:
-        return Decision(None, (), Reason.REFUSED_NO_ALERT, "there is no such alert")
+        return Decision(None, Reason.REFUSED_NO_ALERT, "there is no such alert")
     if not state.is_open:
-        return Decision(state, (), Reason.REFUSED_RESOLVED, f"it is resolved since {state.resolved_at}; nothing to do")
+        return Decision(state, Reason.REFUSED_RESOLVED, f"it is resolved since {state.resolved_at}; nothing to do")
     by = f"{event.by}: {event.note}" if event.note else event.by
     if isinstance(event, Resolve):
         return _resolved(state, at, event.by, f"resolved by {by}")
     if isinstance(event, Acknowledge):
-        return _acknowledge(state, event.by, at, f"acknowledged by {by}")
-    return _give_back(state, f"given back by {by}")
-
-
-def _acknowledge(state: AlertState, person: str, at: datetime, sentence: str) -> Decision:
-    """Who acknowledges has seen the worst of what is shown, so only what is worse than that is told from now on.
-
-    `updated_at` stays: a result measured before the acknowledgement and read after it still counts.
-    """
-    if state.phase is Phase.ACKNOWLEDGED:
-        refusal = f"{state.acknowledged_by} has acknowledged it already, at {state.acknowledged_at}"
-        return Decision(state, (), Reason.REFUSED_ACKNOWLEDGED, refusal)
-    seen = [status for status in (state.told, state.status, state.last_known) if status is not None]
-    told = max(seen, key=lambda status: status.rank)
-    after = replace(state, phase=Phase.ACKNOWLEDGED, acknowledged_by=person, acknowledged_at=at, told=told)
-    return Decision(after, (), Reason.ACKNOWLEDGED, sentence)
-
-
-def _give_back(state: AlertState, sentence: str) -> Decision:
+        return _acknowledge(state, event, at, f"acknowledged by {by}")
     if state.phase is not Phase.ACKNOWLEDGED:
-        return Decision(state, (), Reason.REFUSED_NOT_ACKNOWLEDGED, "nobody has acknowledged it")
-    told = state.told if state.notified else None
-    after = replace(state, phase=Phase.OPEN, acknowledged_by=None, acknowledged_at=None, told=told)
-    return Decision(after, (), Reason.UNACKNOWLEDGED, sentence)
+        return Decision(state, Reason.REFUSED_NOT_ACKNOWLEDGED, "nobody has acknowledged it")
+    return Decision(unacknowledged(state), Reason.UNACKNOWLEDGED, f"given back by {by}")
 
 
-def _notify(kind: NotifyKind, alert: AlertState, at: datetime) -> Notify:
-    """The key is the same whenever the same event is decided again; an alert can worsen twice in one episode."""
-    key = f"{alert.fingerprint}/{alert.episode}/{kind}"
-    if kind is NotifyKind.WORSENED:
-        key += f"/{alert.status}/{at.isoformat()}"
-    return Notify(kind, alert, key)
+def _acknowledge(state: AlertState, event: Acknowledge, at: datetime, sentence: str) -> Decision:
+    """Who has it may take it for longer; somebody else is told who has it."""
+    if state.phase is Phase.ACKNOWLEDGED and state.acknowledged_by != event.by:
+        refusal = f"{state.acknowledged_by} has acknowledged it already, at {state.acknowledged_at}"
+        return Decision(state, Reason.REFUSED_ACKNOWLEDGED, refusal)
+    after = acknowledged(state, event, at)
+    return Decision(after, Reason.ACKNOWLEDGED, f"{sentence}, until {end_of(after):%Y-%m-%d %H:%M %Z}")
+
+
+def _time_passed(state: AlertState | None, now: datetime) -> Decision:
+    """An acknowledgement that is over makes the problem everybody's again, and they are told."""
+    state = state and not_of_the_future(state, now)
+    until = end_of(state) if state else None
+    if state is None or until is None or now < until:
+        return Decision(state, Reason.UNCHANGED, "nothing was to end by now")
+    ended = f"the acknowledgement by {state.acknowledged_by} ended at {until:%Y-%m-%d %H:%M %Z}"
+    # Who is told shall know whom to ask.
+    after = replace(unacknowledged(state), acknowledged_by=state.acknowledged_by, expired_at=until)
+    return Decision(after, Reason.ACKNOWLEDGEMENT_EXPIRED, f"{ended}, still {state.status}")

@@ -1,46 +1,31 @@
-"""Notifications meet receivers: one message per host and receiver, however many of its checks have news."""
+"""The news of one group for one receiver, as one message tells it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from roundsman.alerts.model import AlertState, Notify, NotifyKind, Status
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One notification for one receiver: a row of the outbox."""
-
-    receiver: str
-    notify: Notify
-
-    @property
-    def key(self) -> str:
-        """Idempotency key of the delivery: one per notification and receiver."""
-        return f"{self.notify.key}/{self.receiver}"
-
-    @property
-    def group_key(self) -> str:
-        """Rows of one group key go out in one message."""
-        return group_key(self.receiver, self.notify.alert.host)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"receiver": self.receiver, "notify": self.notify.to_dict()}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        return cls(plain["receiver"], Notify.from_dict(plain["notify"]))
+from roundsman.alerts.model import Notify, NotifyKind, Status
 
 
 @dataclass(frozen=True)
 class Group:
-    """What one message is about: the newest notification of each alert of one host, worst first."""
+    """What one message is about: each alert of the group that fires or has ended, worst first."""
 
     receiver: str
-    host: str
+    key: str
+    labels: Mapping[str, str]
     notifications: tuple[Notify, ...]
+    instead_of: Mapping[str, str] = field(default_factory=dict)  # targets that could not be told, and why
+
+    @property
+    def name(self) -> str:
+        """What people call it: its host, when there is one, else the values of its labels."""
+        hosts = {news.alert.host for news in self.notifications}
+        if len(hosts) == 1:
+            return hosts.pop()
+        return " ".join(self.labels.values()) or f"{len(hosts)} hosts"
 
     @property
     def firing(self) -> tuple[Notify, ...]:
@@ -48,9 +33,9 @@ class Group:
 
     @property
     def kind(self) -> NotifyKind:
-        """RESOLVED when nothing fires, OPENED when something is new, else WORSENED."""
+        """The weightiest of what happened: news that are bad come before those that are good."""
         kinds = {news.kind for news in self.notifications}
-        return next(kind for kind in (NotifyKind.OPENED, NotifyKind.WORSENED, NotifyKind.RESOLVED) if kind in kinds)
+        return next(kind for kind in NotifyKind if kind in kinds)
 
     @property
     def severity(self) -> Status:
@@ -58,30 +43,42 @@ class Group:
         alerts = [news.alert for news in self.firing or self.notifications]
         return max((alert.severity for alert in alerts), key=lambda status: status.rank)
 
+    def after(self, earlier: Self) -> Self:
+        """This news with what `earlier` has and nobody was told yet. Of each alert the newest counts: after a time in
+        which nothing could be sent, people get the state as it is, not its history.
+        """
+        newest = {news.alert.fingerprint: news for news in (*earlier.notifications, *self.notifications)}
+        # What was new then and still fires is new to whoever missed it.
+        for news in earlier.notifications:
+            now = newest[news.alert.fingerprint]
+            if now.kind is NotifyKind.STILL:
+                newest[news.alert.fingerprint] = Notify(news.kind, now.alert, now.key)
+        return replace(
+            self,
+            notifications=worst_first(newest.values()),
+            instead_of={**earlier.instead_of, **self.instead_of},
+        )
 
-def group_key(receiver: str, host: str) -> str:
-    return f"{receiver}/{host}"
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "receiver": self.receiver,
+            "key": self.key,
+            "labels": dict(self.labels),
+            "notifications": [news.to_dict() for news in self.notifications],
+            "instead_of": dict(self.instead_of),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        news = tuple(Notify.from_dict(one) for one in plain["notifications"])
+        return cls(plain["receiver"], plain["key"], plain["labels"], news, plain.get("instead_of", {}))
 
 
-def route(notify: Notify, receivers: Iterable[str]) -> list[Notice]:
-    """The outbox rows of one notification."""
-    return [Notice(receiver, notify) for receiver in receivers]
+def worst_first(notifications: Iterable[Notify]) -> tuple[Notify, ...]:
+    return tuple(sorted(notifications, key=_badness))
 
 
-def group(notices: Iterable[Notice]) -> list[Group]:
-    """The messages that `notices`, oldest first, make. Of several notifications of one alert the newest counts: after
-    a time in which nothing could be sent, people get the state as it is, not its history.
-    """
-    newest: dict[tuple[str, str], dict[str, Notify]] = {}
-    for notice in notices:
-        alert = notice.notify.alert
-        newest.setdefault((notice.receiver, alert.host), {})[alert.fingerprint] = notice.notify
-    return [
-        Group(receiver, host, tuple(sorted(news.values(), key=_worst_first)))
-        for (receiver, host), news in newest.items()
-    ]
-
-
-def _worst_first(notify: Notify) -> tuple[bool, int, str]:
-    alert: AlertState = notify.alert
-    return notify.kind is NotifyKind.RESOLVED, -alert.severity.rank, alert.check
+def _badness(news: Notify) -> tuple[bool, int, bool, str, str]:
+    alert = news.alert
+    rank = -alert.severity.rank
+    return news.kind is NotifyKind.RESOLVED, rank, news.kind is NotifyKind.STILL, alert.host, alert.check

@@ -38,6 +38,9 @@ class NotifyKind(StrEnum):
 
     OPENED = "opened"
     WORSENED = "worsened"
+    EXPIRED = "acknowledgement expired"
+    ESCALATED = "escalated"
+    STILL = "still firing"
     RESOLVED = "resolved"
 
 
@@ -75,11 +78,12 @@ class NoData:
 
 @dataclass(frozen=True)
 class Acknowledge:
-    """Somebody has taken the alert on."""
+    """Somebody has taken the alert on, until then; without an end, for `acknowledgement.ACKNOWLEDGED_FOR`."""
 
     by: str
     at: datetime
     note: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,16 @@ class Resolve:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+    at: datetime
+
+
 Measurement = CheckResult | NoData
 HumanEvent = Acknowledge | Unacknowledge | Resolve
-Event = Measurement | HumanEvent
+Event = Measurement | HumanEvent | Tick
 
 
 def _plain(value: Any) -> Any:
@@ -127,11 +138,13 @@ class AlertState:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     last_known: Status | None = None  # newest WARNING or CRITICAL of this episode; says what an UNKNOWN was before
     no_data: str | None = None  # why there is no data; None while the check is measured
-    told: Status | None = None  # the status that people know of: by notification, or because they acknowledged it
-    notified: bool = False  # a firing notification was produced in this episode, so its end must be told, too
-    inhibited_by: str | None = None  # fingerprint of the alert that kept the newest event from being notified
+    labels: Mapping[str, str] = field(default_factory=dict)  # those by which it is routed; who posted it gave them
     acknowledged_by: str | None = None
+    acknowledged_status: Status | None = None  # the worst that the person has seen; what is worse ends it
     acknowledged_at: datetime | None = None
+    acknowledged_until: datetime | None = None
+    expired_at: datetime | None = None  # when an acknowledgement of this episode ran out, so that all are told again
+    assigned_to: str | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None  # the person; None when an OK result resolved it
     episode: int = 1  # how often it has opened
@@ -140,6 +153,11 @@ class AlertState:
     def is_open(self) -> bool:
         """True unless resolved; an acknowledged alert is still open."""
         return self.phase is not Phase.RESOLVED
+
+    @property
+    def known_status(self) -> Status:
+        """What was measured last: no data neither worsens nor betters it."""
+        return self.status if self.no_data is None else self.last_known or Status.UNKNOWN
 
     @property
     def severity(self) -> Status:
@@ -157,7 +175,7 @@ class AlertState:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; times as RFC 3339."""
         plain = asdict(self)
-        plain["evidence"] = dict(self.evidence)
+        plain["evidence"], plain["labels"] = dict(self.evidence), dict(self.labels)
         return {key: _plain(value) for key, value in plain.items()}
 
     @classmethod
@@ -169,11 +187,11 @@ class AlertState:
         known = {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
         known["phase"] = Phase(plain["phase"])
         known["status"] = Status(plain["status"])
-        for key in ("last_known", "told"):
+        for key in ("last_known", "acknowledged_status"):
             known[key] = Status(plain[key]) if plain.get(key) else None
         for key in ("opened_at", "updated_at"):
             known[key] = datetime.fromisoformat(plain[key])
-        for key in ("acknowledged_at", "resolved_at"):
+        for key in ("acknowledged_at", "acknowledged_until", "expired_at", "resolved_at"):
             known[key] = datetime.fromisoformat(plain[key]) if plain.get(key) else None
         return cls(**known)
 

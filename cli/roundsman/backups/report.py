@@ -55,7 +55,7 @@ class SourceReport:
     source: str
     type: str | None
     status: str
-    declared: bool | None  # None: nobody looked
+    declared: bool | None  # None: nobody looked, and no backup told
     recovery_point: str | None
     objective_s: float | None
     proof: Proof | None
@@ -101,25 +101,32 @@ class BackupReport:
 
 
 def report(
-    hosts: Sequence[str], looks: Mapping[str, Look], snapshots: Sequence[Row], entries: Sequence[Row], now: datetime
-) -> BackupReport:
-    """`snapshots` with holds; `entries` of kinds backup, verify and prune, oldest first, as far back as is told."""
-    held, told = by_host(snapshots), by_host(entries)
+    hosts: Sequence[str], looks: Mapping[str, Look], promised: Sequence[Row], snapshots: Sequence[Row],
+    entries: Sequence[Row], now: datetime,
+) -> BackupReport:  # fmt: skip
+    """`promised`: host, source, plan and since, as backups told it; `snapshots` with holds; `entries` of kinds backup,
+    verify and prune, oldest first, as far back as is told.
+    """
+    plans, held, told = by_host(promised), by_host(snapshots), by_host(entries)
     sources = [
         _source(host, source, plan, looks, held.get(host, ()), _of(told.get(host, ()), source), now)
         for host in hosts
-        for source, plan in _sources(host, looks, held.get(host, ())).items()
+        for source, plan in _sources(looks.get(host), plans.get(host, ()), held.get(host, ())).items()
     ]
     sources.sort(key=lambda one: (STATUSES.index(one.status), one.host, one.source))
     found = gaps(hosts, looks, snapshots, now)
     return BackupReport(stamp(now), _summary(hosts, sources, found), sources, found)
 
 
-def _sources(host: str, looks: Mapping[str, Look], snapshots: Iterable[Row]) -> dict[str, Row]:
-    """Those that are declared, and those of which snapshots are left; with their plan."""
-    declared = looks[host][1]["sources"] if host in looks else []
+def _sources(look: Look | None, promised: Iterable[Row], snapshots: Iterable[Row]) -> dict[str, Row]:
+    """Those that are declared, and those of which snapshots are left; with their plan.
+
+    A look knows what backups cannot tell, that a source was never tried or is gone; they tell what came after it.
+    """
+    looked_at, seen = (look[0], look[1]["sources"]) if look else ("", [])
     left: dict[str, Row] = {row["source"]: {} for row in snapshots}
-    return {**left, **{source["id"]: source for source in declared}}
+    later: dict[str, Row] = {row["source"]: {"plan": row["plan"]} for row in promised if row["since"] > looked_at}
+    return left | later | {source["id"]: source for source in seen}
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ def _source(
         source=source,
         type=plan.get("type") or backup.get("type"),
         status=_status(mine, newest, seen_restored_at, plan, said, now),
-        declared=bool(plan) if host in looks else None,
+        declared=bool(plan) if plan or host in looks else None,
         recovery_point=clocks.backup,
         objective_s=every.total_seconds() if every else None,
         proof=_proof(good, [one for _entry, one in said.verifications]),

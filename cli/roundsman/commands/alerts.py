@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import getpass
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from ..exits import ExitCode
 from .common import (
-    Failure,
     config_option,
     console,
     hosts_meant,
@@ -17,9 +12,10 @@ from .common import (
     opened,
     print_json,
 )
-
-if TYPE_CHECKING:
-    from ..alerts.model import HumanEvent
+from .response import ack, assign, note, resolve, stats, unack
+from .routes import route
+from .silences import silence
+from .trial import test
 
 
 @click.group()
@@ -72,40 +68,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-@alerts.command()
-@click.argument("alert")
-@click.option("--by", default=getpass.getuser, metavar="NAME", help="Who.  [default: you]")
-@click.option("--note", default="", help="A word to the others.")
-@config_option
-def ack(alert: str, by: str, note: str, config: str | None) -> None:
-    """Acknowledge an alert: somebody is on it. What gets worse is notified all the same."""
-    _respond("Acknowledge", alert, by, note, config)
-
-
-@alerts.command()
-@click.argument("alert")
-@click.option("--by", default=getpass.getuser, metavar="NAME", help="Who.  [default: you]")
-@click.option("--note", default="", help="A word to the others.")
-@config_option
-def resolve(alert: str, by: str, note: str, config: str | None) -> None:
-    """Resolve an alert by hand. The next result that says otherwise opens it again."""
-    _respond("Resolve", alert, by, note, config)
-
-
-def _respond(kind: str, alert: str, by: str, note: str, config: str | None) -> None:
-    from .. import times  # noqa: PLC0415
-    from ..alerting import respond  # noqa: PLC0415
-    from ..alerts import model  # noqa: PLC0415
-    from ..store import alerts as records  # noqa: PLC0415
-
-    with opened(config, delivers=True) as session:
-        now = times.now()
-        make: Any = getattr(model, kind)
-        event: HumanEvent = make(by=by, at=now, note=note)
-        with session.store.write() as tx:
-            state = model.AlertState.from_dict(one_of(records.find(tx, alert), "alert", alert, "fingerprint"))
-            decision = respond(tx, state, event, now, session.routing)
-        if decision.refused:
-            raise Failure(f"{state.host}, {state.check}: {decision.sentence}", ExitCode.USAGE)
-        click.echo(f"{state.host}, {state.check}: {decision.sentence}")
-        session.deliver_once()
+for command in (ack, unack, resolve, assign, note, stats, route, silence, test):
+    alerts.add_command(command)

@@ -102,14 +102,13 @@ def reindex(**options: Any) -> None:
 @list_options
 def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List the snapshots that are known, and the evidence for each."""
-    from .. import times  # noqa: PLC0415
-    from ..store import holds, snapshots  # noqa: PLC0415
+    from .. import keeping, times  # noqa: PLC0415
     from ..views.snapshots import draw_snapshots  # noqa: PLC0415
 
     with opened(config) as session:
         hosts = hosts_meant(session.settings, inventories, limit)
         with session.store.read() as tx:
-            found = holds.beside(tx, snapshots.held(tx, hosts), times.stamp(times.now()))
+            found = keeping.held(tx, hosts, times.now())
     if not everything:
         newest = {(row["host"], row["source"]): row for row in reversed(found)}
         found = [row for row in found if newest[row["host"], row["source"]] is row]
@@ -147,17 +146,21 @@ def runbook(host: str | None, inventories: tuple[str, ...], config: str | None) 
 @json_option
 @config_option
 def show(snapshot: str, as_json: bool, config: str | None) -> None:
-    """Show one snapshot and all evidence for it. SNAPSHOT is its id or the beginning of it."""
-    from ..store import snapshots  # noqa: PLC0415
+    """Show one snapshot, all evidence for it and all holds on it. SNAPSHOT is its id or the beginning of it."""
+    from .. import keeping, times  # noqa: PLC0415
+    from ..store import holds, snapshots  # noqa: PLC0415
     from ..views.snapshots import draw_snapshot  # noqa: PLC0415
 
+    now = times.now()
     with opened(config) as session, session.store.read() as tx:
         one = one_of(snapshots.find(tx, snapshot), "snapshot", snapshot, "id")
+        one = keeping.looked_at(tx, one, now)
         evidence = snapshots.evidence_of(tx, one["host"], one["source"], one["id"])
+        on_hold = holds.of(tx, one, times.stamp(now))
     if as_json:
-        print_json({"snapshot": one, "evidence": evidence})
+        print_json({"snapshot": one, "evidence": evidence, "holds": on_hold})
     else:
-        draw_snapshot(console(), one, evidence)
+        draw_snapshot(console(), one, evidence, on_hold)
 
 
 @backup.command()

@@ -61,7 +61,8 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def load_settings(config: str | None) -> Settings:
-    from ..config import ConfigError, load  # noqa: PLC0415
+    from ..config import load  # noqa: PLC0415
+    from ..config_file import ConfigError  # noqa: PLC0415
 
     try:
         return load(config)

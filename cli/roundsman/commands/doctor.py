@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from .common import Failure, console, list_options, load_settings, print_json
+
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..doctor import Finding
 
 
 @click.command()
@@ -38,9 +43,31 @@ def doctor(
         targets = [target_of(name, variables, defaults) for name, variables in hosts.items()]
         timeout_s = settings.connect_timeout.total_seconds()
         reports = probe_all(targets, parallel=settings.forks, timeout_s=timeout_s)
+        controller += _on_call(settings)
     found = checkup(controller, reports)
     if as_json:
         print_json(found.to_dict())
     else:
         draw_checkup(console(), found, details=verbose)
     sys.exit(found.exit_code)
+
+
+def _on_call(settings: Settings) -> list[Finding]:
+    """Schedules that leave a time to nobody, and calendars that cannot be read; nothing without schedules."""
+    from .. import times  # noqa: PLC0415
+    from ..doctor import Finding, Status  # noqa: PLC0415
+    from ..oncall import duty  # noqa: PLC0415
+    from ..store import Store, StoreError  # noqa: PLC0415
+    from ..store import oncall as records  # noqa: PLC0415
+
+    if not settings.alerts.schedules:
+        return []
+    now = times.now()
+    try:
+        with Store(settings.store_url).read() as tx:
+            overrides = records.since(tx, now)
+    except StoreError as error:
+        return [Finding("oncall", Status.WARNING, str(error), "see who is on call: roundsman oncall next")]
+    remedy = "correct alerts.schedules in roundsman.yml, or: roundsman oncall override add"
+    warnings = [Finding("oncall", Status.WARNING, one, remedy) for one in duty(settings, overrides, now).warnings()]
+    return warnings or [Finding("oncall", Status.OK, "somebody is on call at any time of the next 30 days")]

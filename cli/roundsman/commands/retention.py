@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ..store import Transaction
 
+by_option = click.option("--by", default=getpass.getuser, metavar="NAME", help="Who.  [default: you]")
+
 
 @click.command()
 @click.option("--force", is_flag=True, help="Remove what no rule keeps, however much it is.")
@@ -41,7 +43,7 @@ def prune(
 @click.argument("snapshot")
 @click.option("--until", required=True, metavar="WHEN", help="2026-12-31 (that day included, UTC), 30d, or RFC 3339.")
 @click.option("--why", required=True, metavar="TEXT", help="Why it must stay.")
-@click.option("--by", default=getpass.getuser, metavar="NAME", help="Who.  [default: you]")
+@by_option
 @config_option
 def hold(snapshot: str, until: str, why: str, by: str, config: str | None) -> None:
     """Keep retention from removing a snapshot. SNAPSHOT is its id or the beginning of it."""
@@ -61,14 +63,17 @@ def hold(snapshot: str, until: str, why: str, by: str, config: str | None) -> No
 
 @click.command()
 @click.argument("snapshot")
+@click.option("--why", default="no reason given", metavar="TEXT", help="Why it may go.")
+@by_option
 @config_option
-def release(snapshot: str, config: str | None) -> None:
-    """End the hold on a snapshot: retention may remove it again."""
+def release(snapshot: str, why: str, by: str, config: str | None) -> None:
+    """End the hold on a snapshot: retention may remove it again. Who did it and why stays on record."""
+    from .. import times  # noqa: PLC0415
     from ..store import holds  # noqa: PLC0415
 
     with opened(config) as session, session.store.write() as tx:
         meant = _meant(tx, snapshot)
-        if not holds.release(tx, meant):
+        if not holds.release(tx, meant, at=times.stamp(times.now()), by=by, why=why):
             raise Failure(f"{meant['id'][:8]} is not on hold", ExitCode.USAGE)
     click.echo(f"{meant['id'][:8]}, {meant['source']} of {meant['host']}: no longer on hold")
 

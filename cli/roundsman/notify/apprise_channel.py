@@ -39,9 +39,9 @@ class AppriseChannel:
                 timeout=self._target.timeout_s,
             )
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the delivery record must say so
-            return Outcome(ok=False, detail=redact(f"{type(error).__name__}: {error}", self._target))
+            return Outcome(ok=False, detail=redact(f"{type(error).__name__}: {error}", self._target.secrets))
         said = "; ".join(entry.message for entry in result.logs())
-        detail = redact(f"{self._target.scheme}: {result.status.name.lower()} {said}", self._target)
+        detail = redact(f"{self._target.scheme}: {result.status.name.lower()} {said}", self._target.secrets)
         return Outcome(ok=bool(result), detail=detail)
 
     def _load(self) -> tuple[Any, str | None]:

@@ -11,11 +11,16 @@ from roundsman.notify.message import Message
 
 @dataclass(frozen=True)
 class Target:
-    """Where messages go. `url` and `headers` are secrets: neither is ever printed."""
+    """Where messages go, as far as a URL and headers say it. All but the time limit are secrets and never printed."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_s: float = 10.0
+    secret: str | None = field(default=None, repr=False)  # of a webhook: what its messages are signed with
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.url, *self.headers.values(), *([self.secret] if self.secret else []))
 
     @property
     def scheme(self) -> str:

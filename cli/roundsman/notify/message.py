@@ -3,67 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template, select_autoescape
-
 from roundsman.alerts.grouping import Group
-from roundsman.alerts.model import AlertState, Notify, NotifyKind, Status
+from roundsman.alerts.model import NotifyKind, Status
+from roundsman.notify.templates import DEFAULT_TEXT, Style, TemplateError, render
+from roundsman.notify.view import AlertView, one_line, view
 
 TITLE_LENGTH = 120  # what a phone shows on its lock screen, with some margin
-
-_TEXT = """\
-{% for news in notifications %}
-{{ news | headline }}
-  {{ news.alert.summary | line }}
-  Where:    {{ news.alert.host | line }}, check {{ news.alert.check | line }}
-  Since:    {{ news.alert.opened_at | moment }}
-{% if news.alert.resolved_at %}
-  Until:    {{ news.alert.resolved_at | moment }}
-{% endif %}
-{% if news.alert.acknowledged_by %}
-  Taken by: {{ news.alert.acknowledged_by | line }}
-{% endif %}
-{% if news.alert.evidence | facts %}
-  Evidence: {{ news.alert.evidence | facts }}
-{% endif %}
-  Run:      {{ news.alert.run }}
-  Next:     roundsman alerts show {{ news.alert.fingerprint }}
-
-{% endfor %}
-"""
-
-# What of the evidence tells most, in this order, with the word that people read.
-_FACTS = {
-    "target": "on",
-    "value": "value",
-    "warn": "warn",
-    "crit": "crit",
-    "reason": "reason",
-    "snapshot": "snapshot",
-    "failed_level": "failed level",
-    "mismatch_count": "mismatches",
-    "repository": "repository",
-    "task": "task",
-    "remedy": "remedy",
-}
+TEXT_LENGTH = 100_000
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message as every channel gets it; a channel takes the text or builds its own form from `notifications`."""
+    """A message as every channel gets it; a channel takes the text or builds its own form from `alerts`."""
 
     receiver: str
-    host: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    host: str  # what people call the group
     kind: NotifyKind
     severity: Status
     title: str
     text: str
-    notifications: tuple[Notify, ...]
+    alerts: tuple[AlertView, ...]
+    notes: tuple[str, ...]  # why it comes to this receiver, when it was meant for another
     key: str  # idempotency key: the same for every attempt to deliver the same news to the same receiver
 
     @property
@@ -71,73 +37,92 @@ class Message:
         return self.kind is not NotifyKind.RESOLVED
 
 
-def compose(group: Group) -> Message:
-    """The message of one group."""
+_DEFAULT = Style()
+
+
+def compose(group: Group, style: Style = _DEFAULT, backups: Mapping[str, str] | None = None) -> Message:
+    """The message of one group. `backups`: host -> what of it could be restored.
+
+    A template that fails is told of in the message and costs nobody the news.
+    """
+    facts = facts_of(group, style.external_url, backups)
+    faults: list[str] = []
+    title = _own("title", style.title, facts, faults) or facts["title"]
+    text = _own("text", style.text, facts, faults) or render(DEFAULT_TEXT, facts)
+    parts = [*facts["notes"], text, *faults]
     news = "\n".join((group.receiver, *sorted(item.key for item in group.notifications)))
     return Message(
         receiver=group.receiver,
-        host=group.host,
+        group_key=group.key,
+        group_labels=group.labels,
+        host=one_line(group.name),
         kind=group.kind,
         severity=group.severity,
-        title=_title(group),
-        text=_template().render(notifications=group.notifications).strip() + "\n",
-        notifications=group.notifications,
+        title=_cut(one_line(title), TITLE_LENGTH),
+        text=_cut("\n\n".join(_printable(part).strip("\n") for part in parts), TEXT_LENGTH) + "\n",
+        alerts=tuple(facts["alerts"]),
+        notes=tuple(facts["notes"]),
         key=hashlib.sha256(news.encode("utf-8", "surrogatepass")).hexdigest()[:32],
     )
 
 
-def _title(group: Group) -> str:
-    firing = group.firing
+def facts_of(group: Group, external_url: str | None = None, backups: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What templates know, as docs/alerts.md has it."""
+    known = backups or {}
+    alerts = [view(news, external_url, known.get(news.alert.host)) for news in group.notifications]
+    return {
+        "receiver": group.receiver,
+        "host": one_line(group.name),
+        "status": "firing" if group.firing else "resolved",
+        "kind": str(group.kind),
+        "severity": str(group.severity),
+        "title": _title(group, alerts),
+        "alerts": alerts,
+        "firing": [alert for alert in alerts if alert.firing],
+        "resolved": [alert for alert in alerts if not alert.firing],
+        "notes": [_note(target, why) for target, why in group.instead_of.items()],
+    }
+
+
+def _note(target: str, why: str) -> str:
+    return f"This was meant for {one_line(target)}, which could not be told: {one_line(why)}"
+
+
+def _own(name: str, source: str | None, facts: Mapping[str, Any], faults: list[str]) -> str | None:
+    """What a receiver's own template makes; None without one, or when it fails, which `faults` then tells."""
+    if source is None:
+        return None
+    try:
+        made = render(source, facts).strip()
+        said = "it makes nothing"
+    except TemplateError as error:
+        made, said = "", one_line(str(error))
+    if not made:
+        faults.append(f"(The {name} template of receiver {facts['receiver']} failed, this is the default: {said})")
+    return made or None
+
+
+def _title(group: Group, alerts: Sequence[AlertView]) -> str:
+    host, firing = one_line(group.name), [alert for alert in alerts if alert.firing]
     if len(firing) == 1:
-        title = f"{group.severity} {group.host}: {firing[0].alert.summary}"
+        title = f"{group.severity} {host}: {firing[0].summary}"
     elif firing:
-        title = f"{len(firing)} problems on {group.host}, worst {group.severity}"
-    elif len(group.notifications) == 1:
-        title = f"RESOLVED {group.host}: {_resolution(group.notifications[0].alert)}"
+        title = f"{len(firing)} problems on {host}, worst {group.severity}"
+    elif len(alerts) == 1:
+        title = f"RESOLVED {host}: {_resolution(alerts[0])}"
     else:
-        title = f"RESOLVED {group.host}: {len(group.notifications)} problems"
-    title = _line(title)
-    return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1] + "…"
+        title = f"RESOLVED {host}: {len(alerts)} problems"
+    return _cut(title, TITLE_LENGTH)
 
 
-def _resolution(alert: AlertState) -> str:
+def _resolution(alert: AlertView) -> str:
     return f"{alert.message} (by {alert.resolved_by})" if alert.resolved_by else alert.message
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=select_autoescape(default_for_string=False),  # plain text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"headline": _headline, "line": _line, "moment": _moment, "facts": _facts}
-    return environment.from_string(_TEXT)
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _headline(news: Notify) -> str:
-    by = f" by {_line(news.alert.resolved_by)}" if news.alert.resolved_by else ""
-    if news.kind is NotifyKind.RESOLVED:
-        return f"RESOLVED{by} (was {news.alert.severity})"
-    return f"{news.alert.status} ({news.kind})"
-
-
-def _line(text: str) -> str:
-    """One line without control characters: it comes from a host that may be broken or hostile."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def _moment(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _facts(evidence: Mapping[str, Any]) -> str:
-    facts = [(label, evidence.get(key)) for key, label in _FACTS.items()]
-    unit = evidence.get("unit") or ""
-    shown = [
-        f"{label} {_line(str(fact))}{' ' + _line(str(unit)) if label == 'value' and unit else ''}"
-        for label, fact in facts
-        if fact not in (None, "", 0) or (label == "value" and fact == 0)
-    ]
-    return ", ".join(shown)
+def _printable(text: str) -> str:
+    """Without what would steer a terminal, or what no mail can hold."""
+    return "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,21 @@ def listed(tx: Transaction, *, resolved: bool = False) -> list[State]:
     """Alerts that are open or acknowledged; with `resolved`, all that ever were."""
     query = sa.select(alerts.c.state).order_by(alerts.c.updated_at.desc())
     return list(tx.scalars(query if resolved else query.where(alerts.c.phase != "resolved")))
+
+
+def acknowledged(tx: Transaction) -> list[State]:
+    return list(tx.scalars(sa.select(alerts.c.state).where(alerts.c.phase == "acknowledged")))
+
+
+def of_interest(tx: Transaction, fingerprints: Collection[str]) -> list[State]:
+    """Alerts that are not resolved, and these."""
+    found = {state["fingerprint"]: state for state in listed(tx)}
+    missing = sorted(set(fingerprints) - found.keys())
+    # In parts: databases take so many values in one query, and no more.
+    for start in range(0, len(missing), 500):
+        these = alerts.c.fingerprint.in_(missing[start : start + 500])
+        found |= {state["fingerprint"]: state for state in tx.scalars(sa.select(alerts.c.state).where(these))}
+    return list(found.values())
 
 
 def find(tx: Transaction, prefix: str) -> list[State]:

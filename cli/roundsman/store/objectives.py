@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..backups.objectives import Known
 from ..times import moment, stamp
-from .database import Transaction, rows
+from .database import Row, Transaction, rows
 from .schema import evidence, objectives, snapshots
 
 
@@ -24,9 +24,23 @@ def note_plan(tx: Transaction, run_id: str, host: str, backup: Mapping[str, Any]
         tx.execute(sa.insert(objectives).values(host=host, source=backup["source"], since=at, **values))
 
 
-def note_prune(tx: Transaction, host: str, source: str, at: str) -> None:
-    this = sa.and_(objectives.c.host == host, objectives.c.source == source)
-    tx.execute(sa.update(objectives).where(this).values(pruned_at=at))
+def note_prune(tx: Transaction, host: str, prune: Mapping[str, Any], at: str | None) -> None:
+    """What a prune told of its source's rules; `at` is when it went well, if it did."""
+    this = sa.and_(objectives.c.host == host, objectives.c.source == prune["source"])
+    values = {"rules": prune.get("rules"), **({"pruned_at": at} if at else {})}
+    tx.execute(sa.update(objectives).where(this).values(values))
+
+
+def promised(tx: Transaction) -> list[Row]:
+    """What sources promise, as their last backups told it: `host, source, plan`, and `since` when they are known."""
+    told = (objectives.c.host, objectives.c.source, objectives.c.plan, objectives.c.since)
+    return rows(tx.execute(sa.select(*told).order_by(objectives.c.host, objectives.c.source)))
+
+
+def rules(tx: Transaction) -> dict[tuple[str, str], dict[str, Any] | None]:
+    """The rules of retention of each source (host and id); None of those that were never pruned."""
+    told = rows(tx.execute(sa.select(objectives.c.host, objectives.c.source, objectives.c.rules)))
+    return {(row["host"], row["source"]): row["rules"] for row in told}
 
 
 def forget_others(tx: Transaction, run_id: str, host: str) -> None:

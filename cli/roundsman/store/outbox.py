@@ -1,121 +1,74 @@
 """Notifications waiting to be delivered: the write-ahead log of everything that is sent.
 
-A row is written with the decision that caused it, claimed for one attempt at a time, and marked after the attempt.
-Rows once claimed together keep their message id, so that a repeat after a crash is the same message.
+A row is the news of one group for one channel. It is written with the decision that caused it, claimed for one attempt
+at a time, and marked after the attempt; its message id stays, so that a repeat after a crash is the same message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 
-from ..times import stamp
+from ..alerts.grouping import Group
+from ..times import moment, stamp
 from .database import Row, Transaction, rows
-from .schema import deliveries, outbox
-
-UNROUTED = ""
+from .schema import deliveries, outbox, outbox_alerts
 
 
 def add(
-    tx: Transaction,
-    *,
-    key: str,
-    receiver: str,
-    channel: str,
-    group_key: str,
-    run_id: str | None,
-    notification: Mapping[str, Any],
-    now: datetime,
-    due_at: datetime,
+    tx: Transaction, *, channel: str, group: Group, run_id: str | None, now: datetime, key: str | None = None
 ) -> None:
-    """Put one notification for one channel in the outbox; the same key twice is one row.
+    """Put the news of one group for one channel in the outbox, under a key of its own.
 
-    What older news of the same alert still waits there is superseded: a page must not arrive after its own end.
+    What older news of the group still waits there is told with it: a page must not arrive after its own end.
     """
-    fingerprint = key.partition("/")[0]
+    same = (outbox.c.channel == channel) & (outbox.c.group_key == group.key) & (outbox.c.status == "pending")
+    for row in rows(tx.execute(sa.select(outbox).where(same).order_by(outbox.c.created_at.desc()))):
+        group = group.after(Group.from_dict(row["notification"]))
+    tx.execute(sa.update(outbox).where(same).values(status="superseded"))
+    key = key or uuid4().hex
     tx.execute(
-        sa.update(outbox)
-        .where(outbox.c.key.startswith(f"{fingerprint}/", autoescape=True), outbox.c.key != key)
-        .where(outbox.c.channel == channel, outbox.c.status == "pending")
-        .values(status="superseded")
-    )
-    if tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is None:
-        tx.execute(
-            sa.insert(outbox).values(
-                key=key, receiver=receiver, channel=channel, group_key=group_key, run_id=run_id,
-                notification=notification, status="pending", created_at=stamp(now), due_at=stamp(due_at), attempts=0,
-                detail="",
-            )
-        )  # fmt: skip
+        sa.insert(outbox).values(
+            key=key, receiver=group.receiver, channel=channel, group_key=group.key, run_id=run_id,
+            notification=group.to_dict(), status="pending", created_at=stamp(now), due_at=stamp(now), attempts=0,
+            message_id=key, detail="",
+        )
+    )  # fmt: skip
+    told = {news.alert.fingerprint for news in group.notifications}
+    tx.execute(sa.insert(outbox_alerts), [{"key": key, "fingerprint": name} for name in sorted(told)])
 
 
-def release(tx: Transaction, run_id: str, now: datetime) -> None:
-    """A run is over: what waited for companions need not wait any more."""
-    tx.execute(
-        sa.update(outbox)
-        .where(outbox.c.run_id == run_id, outbox.c.status == "pending", outbox.c.attempts == 0)
-        .values(due_at=stamp(now))
-    )
-
-
-def route(tx: Transaction, receiver: str, channels: Sequence[str]) -> None:
-    """Address what was decided while no receiver was configured (by a command with another roundsman.yml, perhaps)."""
-    for row in rows(tx.execute(sa.select(outbox).where(outbox.c.channel == UNROUTED, outbox.c.status == "pending"))):
-        tx.execute(sa.delete(outbox).where(outbox.c.key == row["key"]))
-        for channel in channels:
-            key = row["key"] + channel
-            if tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is None:
-                tx.execute(sa.insert(outbox).values({**row, "key": key, "receiver": receiver, "channel": channel}))
-
-
-def forget_unrouted(tx: Transaction, before: datetime) -> None:
-    """Nobody was configured for a long time: old news is for nobody."""
-    tx.execute(sa.delete(outbox).where(outbox.c.channel == UNROUTED, outbox.c.created_at < stamp(before)))
-
-
-def claim(tx: Transaction, now: datetime, lease: timedelta, channels: Collection[str]) -> list[Row]:
-    """Take the rows of one message to one of the channels that is due, for as long as the lease; or nothing."""
+def claim(tx: Transaction, now: datetime, lease: timedelta, channels: Collection[str]) -> Row | None:
+    """Take one message to one of the channels that is due, for as long as the lease; or nothing."""
     due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
     free = outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
-    first = tx.execute(sa.select(outbox).where(due & free).order_by(outbox.c.due_at, outbox.c.key)).mappings().first()
-    if first is None:
-        return []
-    if first["message_id"] is not None:
-        together = (outbox.c.message_id == first["message_id"]) & (outbox.c.status == "pending")
-    else:
-        same = (outbox.c.channel == first["channel"]) & (outbox.c.group_key == first["group_key"])
-        together = same & (outbox.c.status == "pending") & outbox.c.message_id.is_(None)
-    message_id = first["message_id"] or uuid4().hex
-    tx.execute(
-        sa.update(outbox).where(together).values(message_id=message_id, claimed_until=stamp(now + lease))
-    )  # fmt: skip
-    mine = sa.select(outbox).where(outbox.c.message_id == message_id, outbox.c.status == "pending")
-    return rows(tx.execute(mine.order_by(outbox.c.created_at, outbox.c.key)))
+    found = rows(tx.execute(sa.select(outbox).where(due & free).order_by(outbox.c.due_at, outbox.c.key).limit(1)))
+    if not found:
+        return None
+    tx.execute(sa.update(outbox).where(outbox.c.key == found[0]["key"]).values(claimed_until=stamp(now + lease)))
+    return found[0]
 
 
-def settle(
-    tx: Transaction, message: Sequence[Row], *, now: datetime, ok: bool, detail: str, retry_at: datetime | None
-) -> None:
+def settle(tx: Transaction, message: Row, *, now: datetime, ok: bool, detail: str, retry_at: datetime | None) -> None:
     """Record an attempt: delivered, to be tried again at a time, or given up."""
-    first = message[0]
-    status = "delivered" if ok else "pending" if retry_at else "failed"
     values: dict[str, Any] = {
-        "status": status,
-        "attempts": first["attempts"] + 1,
+        "status": "delivered" if ok else "pending" if retry_at else "failed",
+        "attempts": message["attempts"] + 1,
         "detail": detail,
         "claimed_until": None,
     }
     if retry_at:
         values["due_at"] = stamp(retry_at)
-    still_wanted = (outbox.c.message_id == first["message_id"]) & (outbox.c.status == "pending")
+    # Newer news may have taken it over meanwhile.
+    still_wanted = (outbox.c.key == message["key"]) & (outbox.c.status == "pending")
     tx.execute(sa.update(outbox).where(still_wanted).values(values))
     tx.execute(
         sa.insert(deliveries).values(
-            message_id=first["message_id"], receiver=first["receiver"], channel=first["channel"], at=stamp(now),
+            message_id=message["message_id"], receiver=message["receiver"], channel=message["channel"], at=stamp(now),
             ok=ok, detail=detail,
         )
     )  # fmt: skip
@@ -123,8 +76,35 @@ def settle(
 
 def waiting(tx: Transaction) -> list[Row]:
     """What is not delivered yet, or was given up, oldest first."""
-    unfinished = outbox.c.status.in_(("pending", "failed")) & (outbox.c.channel != UNROUTED)
+    unfinished = outbox.c.status.in_(("pending", "failed"))
     return rows(tx.execute(sa.select(outbox).where(unfinished).order_by(outbox.c.due_at)))
+
+
+def is_there(tx: Transaction, key: str) -> bool:
+    return tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is not None
+
+
+def waiting_for(tx: Transaction, channel: str, now: datetime) -> list[Row]:
+    """What a channel should have been told by now, oldest first."""
+    late = (outbox.c.attempts > 0) | (outbox.c.due_at <= stamp(now))
+    here = (outbox.c.channel == channel) & (outbox.c.status == "pending")
+    return rows(tx.execute(sa.select(outbox).where(here & late).order_by(outbox.c.created_at, outbox.c.key)))
+
+
+def of_group(tx: Transaction, channel: str, group_key: str) -> list[Row]:
+    """All that a channel was told of a group, or is to be told, oldest first."""
+    here = (outbox.c.channel == channel) & (outbox.c.group_key == group_key)
+    told = outbox.c.status.in_(("pending", "delivered"))
+    return rows(tx.execute(sa.select(outbox).where(here & told).order_by(outbox.c.created_at, outbox.c.key)))
+
+
+def failing_since(tx: Transaction, channel: str) -> datetime | None:
+    """When the attempts to deliver to a channel began to fail; None while the last one went well."""
+    here = deliveries.c.channel == channel
+    good = sa.select(deliveries.c.id).where(here & deliveries.c.ok).order_by(deliveries.c.id.desc()).limit(1)
+    since = sa.func.coalesce(good.scalar_subquery(), 0)
+    at = tx.scalar(sa.select(deliveries.c.at).where(here, deliveries.c.id > since).order_by(deliveries.c.id).limit(1))
+    return moment(at) if at else None
 
 
 def of_run(tx: Transaction, run_id: str) -> list[Row]:
@@ -133,7 +113,7 @@ def of_run(tx: Transaction, run_id: str) -> list[Row]:
 
 def deliveries_of(tx: Transaction, fingerprint: str) -> list[Row]:
     """Every attempt to deliver a notification of this alert, oldest first."""
-    # Notification keys begin with the alert's fingerprint (alerts.decide).
-    messages = sa.select(outbox.c.message_id).where(outbox.c.key.startswith(fingerprint + "/", autoescape=True))
+    of_alert = sa.select(outbox_alerts.c.key).where(outbox_alerts.c.fingerprint == fingerprint)
+    messages = sa.select(outbox.c.message_id).where(outbox.c.key.in_(of_alert))
     query = sa.select(deliveries).where(deliveries.c.message_id.in_(messages)).order_by(deliveries.c.id)
     return rows(tx.execute(query))

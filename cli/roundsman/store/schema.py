@@ -120,19 +120,26 @@ objectives = Table(
     Column("since", TIME, nullable=False),
     Column("run_id", String(64), nullable=False),
     Column("pruned_at", TIME),
+    # Of retention, as the last prune told them.
+    Column("rules", JSON),
 )
 
-# Retention leaves these snapshots alone until then.
+# Retention leaves these snapshots alone until then, or until somebody releases them.
 holds = Table(
     "holds",
     metadata,
-    Column("host", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("snapshot", String(64), primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("snapshot", String(64), nullable=False),
     Column("until", TIME, nullable=False),
     Column("why", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("made_at", TIME, nullable=False),
+    Column("released_at", TIME),
+    Column("released_by", Text),
+    Column("released_why", Text),
+    Index("holds_by_snapshot", "host", "source", "snapshot"),
 )
 
 alerts = Table(
@@ -170,6 +177,52 @@ timeline = Table(
     Index("timeline_by_alert", "fingerprint", "id"),
 )
 
+# Every time that an alert was open, and when people answered: what statistics are made of.
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("episode", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("check", Text, nullable=False),
+    # The worst that it was.
+    Column("severity", String(16), nullable=False),
+    # Names of those that were told.
+    Column("receivers", JSON, nullable=False),
+    Column("assignee", Text),
+    Column("opened_at", TIME, nullable=False),
+    # The first time; a worsening ends an acknowledgement, but somebody had answered.
+    Column("acknowledged_at", TIME),
+    Column("acknowledged_by", Text),
+    Column("resolved_at", TIME),
+    Column("resolved_by", Text),
+    Index("episodes_by_time", "opened_at"),
+)
+
+# alerts.escalation.Escalation, one of an alert for each receiver that escalates, until all are told of its end.
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("due_at", TIME),
+    Column("state", JSON, nullable=False),
+)
+
+# Who is on call instead of whoever would be.
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("start_at", TIME, nullable=False),
+    Column("end_at", TIME, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("made_at", TIME, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -183,11 +236,40 @@ outbox = Table(
     Column("created_at", TIME, nullable=False),
     Column("due_at", TIME, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # Rows that were once claimed together are sent together again, with the same id: receivers can tell a repeat.
+    # Stays the same for every attempt.
     Column("message_id", String(64)),
     Column("claimed_until", TIME),
     Column("detail", Text, nullable=False),
     Index("outbox_by_due", "status", "due_at"),
+)
+
+# Which alerts a message tells of.
+outbox_alerts = Table(
+    "outbox_alerts",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Index("outbox_alerts_by_alert", "fingerprint"),
+)
+
+# alerts.groups.GroupState: what each receiver knows.
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("flush_at", TIME, nullable=False),
+    Column("state", JSON, nullable=False),
+    Index("groups_by_due", "flush_at"),
+)
+
+# What the inventory says of a host that alerts are routed by, as its last sweep told.
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("labels", JSON, nullable=False),
+    Column("depends_on", JSON, nullable=False),
+    Column("seen_at", TIME, nullable=False),
 )
 
 deliveries = Table(
@@ -201,6 +283,33 @@ deliveries = Table(
     Column("ok", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
     Index("deliveries_by_message", "message_id"),
+)
+
+# alerts.silencing.Silence
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("matchers", JSON, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("starts_at", TIME, nullable=False),
+    Column("ends_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("alert", String(64)),
+    Column("during", JSON, nullable=False),
+    Index("silences_by_end", "ends_at"),
+)
+
+# alerts.silencing.RunSilence
+run_silences = Table(
+    "run_silences",
+    metadata,
+    Column("run", String(64), primary_key=True),
+    Column("hosts", JSON, nullable=False),
+    Column("symptoms", JSON, nullable=False),
+    Column("starts_at", TIME, nullable=False),
+    Column("ends_at", TIME, nullable=False),
 )
 
 # What is measured on hosts. The label is that of an item of performance data; empty for the value that is judged.

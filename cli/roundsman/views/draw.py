@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..alerts.acknowledgement import end_of
 from ..alerts.model import AlertState
 from ..alerts.names import REACHABLE
 from ..times import moment, span
@@ -163,7 +164,9 @@ def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequenc
     else:
         drawn = table("id", "status", "host", "what", "since", "state")
         for state in states:
-            by = f" by {state.acknowledged_by}" if state.acknowledged_by and state.is_open else ""
+            until = end_of(state)
+            by = f" by {state.acknowledged_by} until {until:%b %d %H:%M}" if until else ""
+            by += f", assigned to {state.assigned_to}" if state.assigned_to else ""
             drawn.add_row(
                 state.fingerprint, styled(state.status), escape(state.host), escape(_what(state.check, state.summary)),
                 f"{state.opened_at:%b %d %H:%M}", escape(state.phase + by),
@@ -178,6 +181,8 @@ def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequenc
 def draw_alert(console: Console, state: AlertState, timeline: Sequence[Row], deliveries: Sequence[Row]) -> None:
     console.print(f"{styled(state.status)} {escape(state.host)} {escape(_what(state.check, state.summary))}")
     opened = f"{state.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    if state.assigned_to:
+        console.print(f"assigned to {escape(state.assigned_to)}")
     console.print(f"[dim]{state.fingerprint}, {state.phase}, opened {opened}, run {state.run}[/]")
     facts = table("evidence", "")
     for key, value in state.evidence.items():

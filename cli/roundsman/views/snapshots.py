@@ -39,24 +39,42 @@ def _hold(hold: Row | None) -> str:
     return f"until {hold['until'][:16]} by {escape(hold['by'])}: {escape(hold['why'])}"
 
 
+def _hold_in_words(hold: Row) -> str:
+    """The whole trail of a hold."""
+    said = f"{hold['made_at'][:16]} by {hold['by']} until {hold['until'][:16]}: {hold['why']}"
+    if hold["released_at"]:
+        return f"{said}; released {hold['released_at'][:16]} by {hold['released_by']}: {hold['released_why']}"
+    return f"{said}; over" if hold["over"] else said
+
+
+def _kept_by(one: Row) -> str:
+    """What of retention keeps it, besides a hold that is shown anyway."""
+    if one["kept_by"] is None:
+        return "?"
+    others = [reason for reason in one["kept_by"] if not reason.startswith("on hold")]
+    return ", ".join(others) or ("its hold" if one["kept_by"] else "[yellow]nothing[/]")
+
+
 def draw_snapshots(console: Console, snapshots: Sequence[Row]) -> None:
     if not snapshots:
         console.print("no snapshot is known")
         return
-    headings = ("host", "source", "snapshot", "made", "size", "new", "evidence", "verified", "restore", "tags", "hold")
-    drawn = table(*headings)
+    drawn = table(
+        "host", "source", "snapshot", "made", "size", "new", "evidence", "verified", "restore", "tags", "kept by",
+        "hold",
+    )  # fmt: skip
     for one in snapshots:
         made = one["backup"] or {}
         drawn.add_row(
             escape(one["host"]), escape(one["source"]), one["id"][:8], one["time"][:19],
             _size(made, "total_bytes"), _size(made, "added_bytes"), _evidence(one), (one["verified_at"] or "")[:19],
-            _seconds(one["restore_s"]), escape(", ".join(one["tags"] or [])), _hold(one["hold"]),
+            _seconds(one["restore_s"]), escape(", ".join(one["tags"] or [])), _kept_by(one), _hold(one["hold"]),
         )  # fmt: skip
     console.print(drawn)
 
 
-def draw_snapshot(console: Console, one: Row, verifications: Sequence[Row]) -> None:
-    """One snapshot: what it is, and every time that somebody looked at it."""
+def draw_snapshot(console: Console, one: Row, verifications: Sequence[Row], holds: Sequence[Row]) -> None:
+    """One snapshot: what it is, what keeps it, and every time that somebody looked at it."""
     made = one["backup"] or {}
     engine = made.get("engine") or {}
     facts = {
@@ -74,6 +92,9 @@ def draw_snapshot(console: Console, one: Row, verifications: Sequence[Row]) -> N
     for key, value in facts.items():
         drawn.add_row(key, escape(value))
     drawn.add_row("evidence", _evidence(one))
+    drawn.add_row("kept by", _kept_by(one))
+    for hold in holds:
+        drawn.add_row("hold", escape(_hold_in_words(hold)))
     console.print(drawn)
     if not verifications:
         console.print("\nnobody has verified it yet")

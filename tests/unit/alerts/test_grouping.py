@@ -1,52 +1,63 @@
-"""One message per host and receiver."""
+"""What one message is about."""
 
 from __future__ import annotations
 
-from roundsman.alerts.decide import decide
-from roundsman.alerts.grouping import Notice, group, group_key, route
-from roundsman.alerts.model import Notify, NotifyKind, Status
+import json
 
-from .cast import MUCH_LATER, result
+from hypothesis import given
+from hypothesis import strategies as st
 
+from roundsman.alerts.grouping import Group, worst_first
+from roundsman.alerts.model import AlertState, Notify, NotifyKind, Status
 
-def news(*statuses: str, host: str = "web3", check: str = "disk") -> list[Notify]:
-    """All that is heard when a check goes through these statuses."""
-    state, effects = None, []
-    for minute, status in enumerate(statuses):
-        decision = decide(state, result(status, minute, host, check), MUCH_LATER)
-        state, effects = decision.state, effects + list(decision.effects)
-    return effects
+from .cast import Tale, alert
 
 
-def notices(*effects: Notify, to: tuple[str, ...] = ("team",)) -> list[Notice]:
-    return [notice for effect in effects for notice in route(effect, to)]
+def news(kind: NotifyKind, *words: str, key: str = "1", **changed: str) -> Notify:
+    state = AlertState.from_dict({**alert(*words).to_dict(), **changed})
+    return Notify(kind, state, f"{key}/{state.fingerprint}")
 
 
-def test_one_message_per_host_and_receiver() -> None:
-    three = [*news("CRITICAL"), *news("WARNING", check="load"), *news("CRITICAL", host="db2")]
-    groups = group(notices(*three, to=("team", "oncall")))
-    assert [(g.receiver, g.host, len(g.notifications)) for g in groups] == [
-        ("team", "web3", 2),
-        ("oncall", "web3", 2),
-        ("team", "db2", 1),
-        ("oncall", "db2", 1),
-    ]
+def group(*notifications: Notify) -> Group:
+    return Group("team", '{}:{host="web3"}', {"host": "web3"}, worst_first(notifications))
 
 
-def test_the_worst_comes_first_and_names_the_group() -> None:
-    (one,) = group(notices(*news("WARNING", check="load"), *news("CRITICAL", "OK", check="cpu"), *news("CRITICAL")))
-    assert [item.alert.check for item in one.notifications] == ["disk", "load", "cpu"]
-    assert (one.severity, one.kind, len(one.firing)) == (Status.CRITICAL, NotifyKind.OPENED, 2)
+def test_the_worst_comes_first_and_what_is_over_last() -> None:
+    one = group(
+        news(NotifyKind.RESOLVED, "CRITICAL", "OK", fingerprint="a", check="cpu"),
+        news(NotifyKind.OPENED, "WARNING", fingerprint="b", check="load"),
+        news(NotifyKind.STILL, "CRITICAL", fingerprint="c", check="inodes"),
+        news(NotifyKind.OPENED, "CRITICAL", fingerprint="d"),
+    )
+    assert [item.alert.check for item in one.notifications] == ["disk", "inodes", "load", "cpu"]
+    assert (one.severity, one.kind, len(one.firing), one.name) == (Status.CRITICAL, NotifyKind.OPENED, 3, "web3")
 
 
-def test_the_newest_of_an_alert_counts() -> None:
-    (one,) = group(notices(*news("WARNING", "CRITICAL", "OK")))
-    assert [item.kind for item in one.notifications] == [NotifyKind.RESOLVED]
-    assert (one.kind, one.severity) == (NotifyKind.RESOLVED, Status.CRITICAL)
+def test_a_group_over_hosts_is_called_by_its_labels() -> None:
+    over = (news(NotifyKind.OPENED, "CRITICAL"), news(NotifyKind.OPENED, "CRITICAL", host="db2", fingerprint="x"))
+    assert Group("team", "{}", {"severity": "critical"}, over).name == "critical"
+    assert Group("team", "{}", {}, over).name == "2 hosts"
 
 
-def test_a_row_of_the_outbox_has_its_keys_and_survives_the_store() -> None:
-    (notice,) = notices(*news("CRITICAL"))
-    assert notice.group_key == group_key("team", "web3")
-    assert notice.key == f"{notice.notify.alert.fingerprint}/1/opened/team"
-    assert Notice.from_dict(notice.to_dict()) == notice
+def test_what_nobody_was_told_yet_goes_out_with_what_is_newer() -> None:
+    earlier = group(
+        news(NotifyKind.OPENED, "CRITICAL", fingerprint="a"),
+        news(NotifyKind.OPENED, "CRITICAL", fingerprint="b"),
+        news(NotifyKind.RESOLVED, "CRITICAL", "OK", fingerprint="c"),
+    )
+    newer = group(
+        news(NotifyKind.STILL, "CRITICAL", fingerprint="a", key="2"),
+        news(NotifyKind.RESOLVED, "CRITICAL", "OK", fingerprint="b", key="2"),
+    )
+    together = {item.alert.fingerprint: item.kind for item in newer.after(earlier).notifications}
+    assert together == {"a": NotifyKind.OPENED, "b": NotifyKind.RESOLVED, "c": NotifyKind.RESOLVED}
+
+
+@given(st.lists(st.sampled_from(["CRITICAL", "WARNING", "OK", "ack", "unack", "night"]), min_size=1, max_size=8))
+def test_a_message_survives_the_store(words: list[str]) -> None:
+    tale = Tale()
+    for word in words:
+        tale.tell(word)
+    for heard in tale.heard:
+        one = group(heard)
+        assert Group.from_dict(json.loads(json.dumps(one.to_dict()))) == one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,17 @@ def test_forged_manifest_is_damage(saved_anna: Anna, tmp_path: Path) -> None:
     (record,) = anna.verify()["verifications"]
     assert (record["outcome"], record["level"], record["failed_level"]) == ("damaged", "read", "restored")
     assert "SHA-256" in record["message"]
+
+
+def test_a_local_manifest_that_is_not_the_parents_is_not_believed(anna: Anna) -> None:
+    """What the next backup need not read again is only what the parent's tag vouches for."""
+    old_files = {"paths": [str(Path(__file__).parents[3] / "docs" / "decisions")]}
+    assert not anna.back_up(old_files).get("failed")
+    manifest = anna.state / "manifests" / "data.jsonl"
+    manifest.write_text(re.sub('"sha256":"[0-9a-f]{64}"', f'"sha256":"{"0" * 64}"', manifest.read_text()))
+    assert anna.back_up(old_files)["backup"]["parent"]
+    (record,) = anna.verify()["verifications"]
+    assert (record["outcome"], record["level"]) == ("ok", "restored"), record
 
 
 def test_content_that_differs_with_old_times_is_damage(saved_anna: Anna, tmp_path: Path) -> None:

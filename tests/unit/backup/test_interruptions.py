@@ -59,6 +59,41 @@ def test_kill_9_of_the_module_at_any_moment(anna: Anna, after_s: float) -> None:
     assert all(s["complete"] for s in anna.snapshots())
 
 
+# The engine is met here: where it is about to begin, and where its work is done, though it could not read all.
+BEFORE, AFTER = "", '"$RESTIC" "$@" --exclude lost; '
+
+
+def kill_beside_the_engine(anna: Anna, engine: str) -> None:
+    """Kill the module with -9 while nothing runs but what stands in for the engine."""
+    met = anna.root / "met"
+    script = f'case $1 in backup) {engine}touch {met}; exec sleep 60;; esac\nexec "$RESTIC" "$@"'
+    with anna.engine_behind(script):
+        process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
+        wait_for(met.exists)
+        process.kill()
+        process.communicate()
+        met.unlink()
+
+
+@pytest.mark.parametrize(("engine", "left"), [(BEFORE, 0), (AFTER, 1)])
+def test_kill_9_of_the_module_right_beside_the_engine(anna: Anna, engine: str, left: int) -> None:
+    """Between manifest and engine nothing is left; after the engine, a snapshot that nobody judged, so it is none."""
+    anna.write("lost")
+    good = anna.back_up()["backup"]["snapshot"]
+    kill_beside_the_engine(anna, engine)
+    # A schedule asks what is due; what was not judged makes nothing fresh.
+    result = anna.back_up({"every": "24h"}, only_when_due=True, lock_timeout_s=20)
+    record = result["backup"]
+    assert not result.get("failed"), result
+    assert (record["due_at"], record["parent"]) == (None, good)
+    assert [s["complete"] for s in record["snapshots"]] == [True, *[False] * left, True]
+    assert len([warning for warning in record["warnings"] if "nobody judged" in warning]) == left, record["warnings"]
+    (checked,) = anna.verify()["verifications"]
+    assert (checked["outcome"], checked["snapshot"]) == ("ok", record["snapshot"])
+    again = anna.back_up({"every": "24h"}, only_when_due=True)
+    assert again["backup"]["due_at"], again
+
+
 def test_kill_9_of_the_engine_in_mid_backup(anna: Anna) -> None:
     fill(anna)
     # At this rate the engine would need minutes, so that it is hit at work on any machine.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
+import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import manifest, tree
 from ansible_collections.roundsman.fleet.plugins.module_utils.comparison import Comparison, compare
 from hypothesis import given, settings
@@ -108,3 +110,63 @@ def test_at_most_twenty_mismatches_are_listed(tmp_path: Path) -> None:
     found = compared(os.fsencode(root), str(tmp_path / "manifest"))
     assert found.mismatch_count == 31
     assert len(found.mismatches) == 20
+
+
+SETTLED_NS = 10**10  # a header dated so much later takes what was just made for long untouched
+
+
+def again(root: bytes, path: str, before: str | None) -> list[dict]:
+    """The entries of a manifest of now, made with and without an earlier one."""
+    header = {"paths": [tree.text(root)], "taken_at_ns": time.time_ns() + SETTLED_NS}
+    written = manifest.write(path, header, tree.walk([root], b"", never), nothing, before)
+    assert manifest.header_and_footer(path)[1]["bytes"] == written.bytes
+    return list(manifest.entries(path))
+
+
+def change(victim: Path, how: str) -> None:
+    before = victim.stat()
+    if how == "content":
+        victim.write_bytes(bytes(b ^ 1 for b in victim.read_bytes()) or b"x")
+        os.utime(victim, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif how == "gone":
+        victim.unlink()
+    elif how == "link":
+        os.link(victim, str(victim) + "+")
+    elif how == "mode":
+        victim.chmod(0o600 if before.st_mode & 0o77 else 0o644)
+    elif how == "replaced":
+        victim.rename(str(victim) + "-")
+        victim.write_bytes(b"other")
+    elif how == "dir":
+        victim.unlink()
+        victim.mkdir()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(NAMES, st.binary(max_size=40), min_size=1, max_size=6), st.data())
+def test_an_earlier_manifest_changes_nothing_but_the_work(files: dict[bytes, bytes], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        root, earlier = os.fsencode(directory) + b"/root", directory + "/earlier"
+        grow(root, files)
+        again(root, earlier, None)
+        time.sleep(0.011)  # the kernel's clock for file times has to tick
+        for name in data.draw(st.lists(st.sampled_from(sorted(files)), unique=True)):
+            hows = ["content", "gone", "link", "mode", "replaced", "dir"]
+            change(Path(os.fsdecode(root + b"/" + name)), data.draw(st.sampled_from(hows)))
+        assert again(root, directory + "/now", earlier) == again(root, directory + "/afresh", None)
+
+
+@pytest.mark.parametrize(("dated_later_ns", "read"), [(SETTLED_NS, []), (0, [b"one"])])
+def test_only_what_may_have_been_touched_since_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dated_later_ns: int, read: list[bytes]
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "one").write_bytes(b"x")
+    earlier, seen = str(tmp_path / "earlier"), []
+    header = {"paths": [str(root)], "taken_at_ns": time.time_ns() + dated_later_ns}
+    manifest.write(earlier, header, tree.walk([os.fsencode(root)], b"", never), nothing)
+    digest = tree.digest
+    monkeypatch.setattr(tree, "digest", lambda path, tick: seen.append(path.rpartition(b"/")[2]) or digest(path, tick))
+    again(os.fsencode(root), str(tmp_path / "now"), earlier)
+    assert seen == read

@@ -76,6 +76,29 @@ def test_a_missing_repository_behind_rest_is_made(anna: Anna) -> None:
         assert "a new repository was made" in result["backup"]["warnings"][0], result
 
 
+def test_one_source_goes_to_two_repositories_one_after_the_other(anna: Anna) -> None:
+    """Spool, manifest and runbook of a source have one place: whoever comes meanwhile is refused before anything."""
+    anna.write("a")
+    other = {"repository": str(anna.root / "other")}
+    held = anna.root / "held"
+    held.touch()
+    with anna.engine_behind(f'case $1 in backup) while [ -e {held} ]; do sleep 0.05; done;; esac\nexec "$RESTIC" "$@"'):
+        process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
+        manifest = anna.state / "manifests" / "data.jsonl"
+        wait_for((anna.state / "unjudged").exists)
+        first = manifest.read_bytes()
+        refused = anna.back_up(**other)
+        assert (refused["backup"]["reason"], refused["backup"]["snapshots"]) == ("repository_locked", []), refused
+        assert "works with source data and holds" in refused["msg"]
+        assert not Path(other["repository"]).exists()
+        assert manifest.read_bytes() == first
+        held.unlink()
+        assert '"reason": null' in process.communicate()[0]
+    assert not anna.back_up(**other).get("failed")
+    for repository in ({}, other):
+        assert anna.verify(**repository)["verifications"][0]["outcome"] == "ok"
+
+
 def test_append_only(anna: Anna) -> None:
     """Backup and verification work; removal is refused, and an incomplete snapshot stays incomplete."""
     anna.write("a")

@@ -271,7 +271,7 @@ def test_the_module_plans_removes_and_holds(anna: Anna) -> None:
     ]
     plan = anna.prune(keep_last=1, holds=holds, _ansible_check_mode=True, _ansible_diff=True)
     assert ids(plan["prune"]["remove"]) == made_ids[1:3], plan
-    assert plan["prune"]["removed"] == 0
+    assert (plan["prune"]["removed"], plan["prune"]["rules"]) == (0, {"last": 1})
     assert made_ids[1][:8] in plan["diff"]["before"]
     assert made_ids[1][:8] not in plan["diff"]["after"]
     assert len(anna.snapshots()) == 4

@@ -37,7 +37,7 @@ def full_report() -> BackupReport:
     failed = entry(ok=False, time=ago(hours=2), msg="/var is full: 3 MiB free. Nothing was saved.")
     failed["host"], failed["data"]["backup"]["source"] = "db1", "etc"
     entries = [entry("prune", time=ago(hours=4)), *trend, failed]
-    return report(["db1", "web1", "mail1"], looks, rows, entries, NOW)
+    return report(["db1", "web1", "mail1"], looks, [], rows, entries, NOW)
 
 
 def full_page() -> str:

@@ -36,7 +36,7 @@ def test_the_page_answers_the_four_questions() -> None:
 
 
 def test_an_empty_store_is_a_page_as_well() -> None:
-    page = backup_page(report([], {}, [], [], NOW))
+    page = backup_page(report([], {}, [], [], [], NOW))
     assert "No source is known." in page
     assert "0 of 0 sources on 0 hosts." in page
 

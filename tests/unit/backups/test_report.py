@@ -31,15 +31,15 @@ def verified(**more: Any) -> dict[str, Any]:
 
 
 def of(snapshots: Any, *entries: dict[str, Any], source: Any = SOURCE) -> SourceReport:
-    (said,) = report(["db1"], {"db1": looked(sources=[source])}, snapshots, entries, NOW).sources
+    (said,) = report(["db1"], {"db1": looked(sources=[source])}, [], snapshots, entries, NOW).sources
     return said
 
 
 def test_an_empty_store_is_a_report_of_what_nobody_knows() -> None:
-    said: BackupReport = report(["db1"], {}, [], [], NOW)
+    said: BackupReport = report(["db1"], {}, [], [], [], NOW)
     assert (said.summary.sources, said.summary.restorable, said.summary.gaps) == (0, 0, 1)
     assert said.gaps[0].status == "unknown"
-    assert report([], {}, [], [], NOW).summary.oldest_recovery_point is None
+    assert report([], {}, [], [], [], NOW).summary.oldest_recovery_point is None
 
 
 def test_a_source_that_is_well() -> None:
@@ -96,14 +96,29 @@ def test_evidence_of_an_older_snapshot_is_shown_as_that_of_the_older_one() -> No
 
 
 def test_what_is_no_longer_declared_is_said() -> None:
-    said = report(["db1"], {"db1": looked(sources=[])}, [snapshot()], [], NOW).sources
+    said = report(["db1"], {"db1": looked(sources=[])}, [], [snapshot()], [], NOW).sources
     assert [(one.source, one.declared) for one in said] == [("shop", False)]
-    assert report(["db1"], {}, [snapshot()], [], NOW).sources[0].declared is None
+    assert report(["db1"], {}, [], [snapshot()], [], NOW).sources[0].declared is None
+
+
+def promise(source: str, since: str) -> dict[str, Any]:
+    return {"host": "db1", "source": source, "plan": {"every_s": 3600}, "since": since}
+
+
+def test_backups_tell_of_what_nobody_has_looked_at() -> None:
+    """The look was an hour ago: what it did not see may have been declared since then, or else is gone."""
+    told = [promise("gone", ago(days=9)), promise("new", ago(minutes=5)), promise("shop", ago(days=9))]
+    unseen = report(["db1"], {}, told, [snapshot()], [], NOW).sources
+    assert {one.source: (one.declared, one.status, one.objective_s) for one in unseen} == {
+        "gone": (True, "lost", 3600), "new": (True, "lost", 3600), "shop": (True, "late", 3600),
+    }  # fmt: skip
+    seen = report(["db1"], {"db1": looked(sources=[SOURCE])}, told, [snapshot()], [], NOW).sources
+    assert {one.source: (one.declared, one.objective_s) for one in seen} == {"new": (True, 3600), "shop": (True, 21600)}
 
 
 def test_the_summary_and_the_worst_first() -> None:
     rows = [snapshot(), snapshot("db2", restore_s=1.0, level="proven"), snapshot("db3", complete=False)]
-    said = report(["db1", "db2", "db3"], {}, rows, [verified()], NOW)
+    said = report(["db1", "db2", "db3"], {}, [], rows, [verified()], NOW)
     assert [one.host for one in said.sources] == ["db3", "db1", "db2"]
     one = said.summary
     assert (one.sources, one.restorable, one.proven, one.restored, one.restore_median_s) == (3, 2, 1, 1, 12.0)

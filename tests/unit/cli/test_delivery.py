@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from roundsman import delivery, ledger
-from roundsman.alerting import Routing
-from roundsman.notify.channel import Target
+from roundsman.notify.channel import Channel, Target
+from roundsman.notify.templates import Style
+from roundsman.notify.webhook import Webhook
 from roundsman.store import Store, outbox
 
 from ..ledger.builders import Run, a_round
+from ..ledger.team import CHANNEL, tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 RNG = random.Random(1)
@@ -64,16 +66,17 @@ def store(tmp_path: Path) -> Store:
     """Holds the notifications of one round: two hosts have news, web3 three of them."""
     opened = Store(f"sqlite:///{tmp_path}/store.db")
     a_round().write(tmp_path / "ledger")
-    ledger.catch_up(opened, tmp_path / "ledger", NOW, Routing("team", ("team/webhook/1",), timedelta(seconds=30)))
+    ledger.catch_up(opened, tmp_path / "ledger", NOW)
+    tell_team(opened, NOW)
     return opened
 
 
-def deliver(store: Store, targets: dict[str, Target], now: datetime = NOW) -> int:
+def deliver(store: Store, targets: dict[str, Channel], now: datetime = NOW) -> int:
     return delivery.deliver_due(store, targets, RNG, clock=lambda: now)
 
 
-def known(endpoint: Endpoint) -> dict[str, Target]:
-    return {"team/webhook/1": Target(endpoint.url)}
+def known(endpoint: Endpoint) -> dict[str, Channel]:
+    return {CHANNEL: Webhook(Target(endpoint.url))}
 
 
 def unfinished(store: Store) -> list[str]:
@@ -106,7 +109,8 @@ def test_killed_between_sending_and_settling_the_same_message_is_sent_again(stor
     """Claiming and sending without settling is what kill -9 leaves behind."""
     with store.write() as tx:
         claimed = outbox.claim(tx, NOW, delivery.LEASE, known(endpoint))
-    delivery.open_channel(Target(endpoint.url)).send(delivery._compose(claimed))
+    assert claimed is not None
+    known(endpoint)[CHANNEL].send(delivery._compose(store, claimed, Style()))
     assert deliver(store, known(endpoint)) == 1, "the other host's message; this one is leased"
     assert deliver(store, known(endpoint), NOW + delivery.LEASE) == 1
     keys = [key for key, _ in endpoint.received]
@@ -131,42 +135,32 @@ def test_no_secret_of_the_target_is_recorded(store: Store, endpoint: Endpoint, t
 
 def test_a_command_with_another_configuration_leaves_the_messages_alone(store: Store, endpoint: Endpoint) -> None:
     assert deliver(store, {}) == 0
-    assert deliver(store, {"others/url/1": Target(endpoint.url)}) == 0
+    assert deliver(store, {"others/url/1": Webhook(Target(endpoint.url))}) == 0
     assert deliver(store, known(endpoint)) == 2
 
 
-def test_what_was_decided_without_a_receiver_is_addressed_later(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_what_opened_while_nobody_was_to_be_told_is_told_later(tmp_path: Path, endpoint: Endpoint) -> None:
     store = Store(f"sqlite:///{tmp_path}/store.db")
     a_round().write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
     assert unfinished(store) == []
-    with store.write() as tx:
-        outbox.route(tx, "team", ["team/webhook/1"])
-    assert deliver(store, known(endpoint)) == 2
-
-
-def test_news_for_nobody_is_forgotten_after_a_day(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path}/store.db")
-    a_round().write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
-    with store.write() as tx:
-        outbox.forget_unrouted(tx, NOW + timedelta(hours=1))
-        outbox.route(tx, "team", ["team/webhook/1"])
-    assert unfinished(store) == []
+    tell_team(store, NOW + timedelta(days=2))
+    assert deliver(store, known(endpoint), NOW + timedelta(days=2)) == 2
 
 
 def test_a_page_never_arrives_after_its_own_end(tmp_path: Path, endpoint: Endpoint) -> None:
     """OPENED fails, RESOLVED is delivered: OPENED must not be tried again."""
     store = Store(f"sqlite:///{tmp_path}/store.db")
-    team = Routing("team", ("team/webhook/1",))
     Run("20261123T010000Z-000001").health("web1", disk="CRITICAL").finish(web1={}).write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, team)
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
+    tell_team(store, NOW)
     endpoint.statuses = [503]
     deliver(store, known(endpoint))
     later = NOW + timedelta(minutes=10)
     second = Run("20261123T030000Z-000002", start="2026-11-23T02:14")
     second.health("web1", disk="OK").finish(web1={}).write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", later, team)
+    ledger.catch_up(store, tmp_path / "ledger", later)
+    tell_team(store, later)
     deliver(store, known(endpoint), later)
     deliver(store, known(endpoint), later + timedelta(hours=2))
     assert [body["status"] for _, body in endpoint.received] == ["firing", "resolved"]

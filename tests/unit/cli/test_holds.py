@@ -15,6 +15,7 @@ from roundsman.store import Store, holds
 from roundsman.times import ending, stamp
 
 from ..ledger.builders import Run
+from ..ledger.old_store import old_store
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 GOOD, BAD, BARE = "aa" * 32, "ab" * 32, "bb" * 32
@@ -51,10 +52,36 @@ def test_a_hold_is_shown_told_and_ended(config: Path) -> None:
     assert told["evidence"] == {GOOD: "restored"}
     assert late["holds"] == []
     # A second hold replaces the first.
-    assert roundsman(config, "hold", "bb", "--until", "9998-12-31", "--why", "law").exit_code == 0
-    assert roundsman(config, "release", "bb").exit_code == 0
+    assert roundsman(config, "hold", "bb", "--until", "9998-12-31", "--why", "law", "--by", "bob").exit_code == 0
+    assert roundsman(config, "release", "bb", "--why", "[case] closed", "--by", "carol").exit_code == 0
     again = roundsman(config, "release", "bb")
     assert (again.exit_code, again.output) == (ExitCode.USAGE, "Error: bbbbbbbb is not on hold\n")
+    with Store(f"sqlite:///{config.parent / 'state' / 'store.db'}").read() as tx:
+        assert holds.for_retention(tx, stamp(datetime.now(UTC)))["web1"]["holds"] == []
+
+
+def test_a_released_hold_leaves_a_trail(config: Path) -> None:
+    roundsman(config, "hold", "bb", "--until", "9998-12-31", "--why", "audit", "--by", "anna")
+    roundsman(config, "hold", "bb", "--until", "9997-12-31", "--why", "law", "--by", "bob")
+    roundsman(config, "release", "bb", "--why", "[case] closed", "--by", "carol")
+    shown = json.loads(roundsman(config, "show", "bb", "--json").output)
+    trail = [(one["by"], one["why"], one["released_by"], one["released_why"]) for one in shown["holds"]]
+    replaced = "another hold took its place"
+    assert trail == [("anna", "audit", "bob", replaced), ("bob", "law", "carol", "[case] closed")]
+    assert all(one["released_at"] >= one["made_at"] for one in shown["holds"])
+    assert shown["snapshot"]["hold"] is None
+    drawn = " ".join(roundsman(config, "show", "bb").output.split())
+    assert "by bob until 9998-01-01T00:00: law; released" in drawn
+    assert "by carol: [case] closed" in drawn
+
+
+def test_holds_of_an_older_store_stay(config: Path) -> None:
+    values = ("web1", "etc", BARE, "9998-01-01T00:00:00.000Z", "audit", "anna", "2026-11-20T00:00:00.000Z")
+    with old_store(config.parent / "state" / "store.db", "0006").begin() as tx:
+        tx.exec_driver_sql("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    listed = {one["id"]: one["hold"] for one in json.loads(roundsman(config, "list", "--all", "--json").output)}
+    assert (listed[BARE]["by"], listed[BARE]["over"]) == ("anna", False)
+    assert roundsman(config, "release", "bb").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import pytest
-from ansible_collections.roundsman.fleet.plugins.module_utils.health import prepare
+from ansible_collections.roundsman.fleet.plugins.module_utils.health import prepare, run_all
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import (
     COMMON,
     FAMILIES,
@@ -10,7 +10,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.specs import (
 
 KEYS = (
     "attempts, crit, exclude, free_crit, free_warn, from, id, inodes_crit, inodes_warn, mounted, network, optional, "
-    "path, read_only, recovery, timeout, type, warn"
+    "path, read_only, recovery, runbook_url, timeout, type, warn"
 )
 
 
@@ -52,6 +52,14 @@ def test_defaults_apply_where_nothing_is_written_and_null_takes_a_threshold_away
 def test_a_check_has_its_own_time_limit_or_the_common_one():
     first, second = specs_of({"type": "load"}, {"type": "load", "id": "slow", "timeout": "1min"})
     assert (first.limit_s, second.limit_s) == (10, 60)
+
+
+def test_a_runbook_is_an_address_and_comes_back_with_the_result():
+    (told,) = run_all(specs_of({"type": "uptime", "runbook_url": "https://wiki/uptime"}), None, "test")[0]
+    assert told["runbook_url"] == "https://wiki/uptime"
+    assert "runbook_url" not in run_all(specs_of({"type": "uptime"}), None, "test")[0][0]
+    (fault,) = faults_of({"type": "uptime", "runbook_url": "javascript:alert(1)"})
+    assert "runbook_url has to be an http:// or https:// address, not javascript:alert(1)" in fault
 
 
 def test_all_faults_are_named_at_once_with_check_key_and_what_is_allowed():

@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 from roundsman import ledger
-from roundsman.alerting import Routing
 from roundsman.store import Store, history, schema
 
 from ..ledger.builders import Run, check
@@ -70,12 +69,12 @@ def test_a_ledger_read_twice_is_kept_once_and_check_mode_never(store: Store, tmp
     Run().health("web1", disk="OK").finish(web1={}).write(directory)
     Run("20261123T030000Z-00cafe", check_mode=True).health("web1", disk="OK").write(directory)
     for _time in range(2):
-        ledger.catch_up(store, directory, NOW, Routing())
+        ledger.catch_up(store, directory, NOW)
     assert count(store, *ALL) == [1, 1, 0, 0]
     with store.write() as tx:
         tx.execute(sa.update(schema.runs).values(offset_bytes=0, seq=0, closed=False))
         tx.execute(sa.delete(schema.entries))
-    ledger.catch_up(store, directory, NOW, Routing())
+    ledger.catch_up(store, directory, NOW)
     assert count(store, *ALL) == [1, 1, 0, 0]
 
 
@@ -181,7 +180,7 @@ def test_one_killed_in_the_middle_of_it_leaves_all_as_it_was(store: Store, monke
 def test_an_entry_that_holds_garbage_is_kept_and_the_others_are_read(store: Store, tmp_path: Path) -> None:
     run = Run().add("health", host="web1", ok=True, data={"checks": [{"id": 5, "value": 1, "perfdata": ["x"]}]})
     run.health("web1", disk="OK").finish(web1={}).write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
     assert values(store) == [97.0]
 
 

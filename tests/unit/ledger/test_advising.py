@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from roundsman import ledger
-from roundsman.alerting import Routing
 from roundsman.insight.advice import Invocation
 from roundsman.page import host_page
 from roundsman.store import Store, history
@@ -43,7 +42,7 @@ def test_a_mount_that_fills_up_is_foretold_from_history(store: Store, tmp_path: 
     run = Run(start="2026-11-23T02:00")
     run.add("health", host="web3", ok=True, changed=False, data={"checks": [disk(80)], "worst": "OK"})
     run.write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
     (one,) = recommended(store)
     assert one[0] == "web3: /var will be full in 10-11 days"
     assert one[1].endswith("-a 'du -xh --max-depth=3 --threshold=100M /var'")
@@ -56,7 +55,7 @@ def test_what_is_not_yet_half_full_has_time(store: Store, tmp_path: Path) -> Non
     run = Run(start="2026-11-23T02:00")
     run.add("health", host="web3", ok=True, changed=False, data={"checks": [disk(45)], "worst": "OK"})
     run.write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
     assert recommended(store) == []
 
 
@@ -65,7 +64,7 @@ def test_what_is_too_old_only_asks_for_a_round_and_backups_for_evidence(store: S
     full = disk(99, "CRITICAL")
     run.add("health", host="web3", ok=True, changed=False, data={"checks": [full], "worst": "CRITICAL"})
     run.backup("web3", "b" * 64, held=("b" * 64,)).write(tmp_path / "ledger")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
     assert [why for why, _ in recommended(store)] == [
         "web3: /var is 99 % full", "web3: the newest backup was never restored",
     ]  # fmt: skip

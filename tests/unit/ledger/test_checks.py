@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rich.console import Console
 
 from roundsman import ledger
-from roundsman.alerting import Routing
+from roundsman.alerts.grouping import Group
 from roundsman.insight.freshness import FORGOTTEN_AFTER, GONE_AFTER
-from roundsman.store import Store, alerts, checks, runs
+from roundsman.store import Store, alerts, checks, outbox, runs, schema
 from roundsman.times import stamp
 from roundsman.views.draw import draw_report
 from roundsman.views.report import report
 
 from .builders import Run, check
+from .old_store import old_store
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -40,7 +42,7 @@ class Rounds:
         return run.id
 
     def read(self) -> None:
-        ledger.catch_up(self.store, self.directory, self.now + timedelta(seconds=30), Routing())
+        ledger.catch_up(self.store, self.directory, self.now + timedelta(seconds=30))
 
     def alerts(self) -> dict[str, str]:
         with self.store.read() as tx:
@@ -165,13 +167,27 @@ def test_a_record_of_another_shape_does_not_stop_the_thinning(rounds: Rounds) ->
 
 
 def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
+    with old_store(tmp_path / "store.db", "0001").begin() as tx:
+        tx.execute(sa.insert(schema.outbox).values(_NEWS_OF_THE_FIRST_RELEASE))
     rounds = Rounds(tmp_path)
-    with rounds.store.write() as tx:
-        for table in ("checks", "samples", "hourly", "daily", "series", "holds", "evidence", "objectives"):
-            tx.exec_driver_sql(f"DROP TABLE {table}")
-        tx.exec_driver_sql("ALTER TABLE runs DROP COLUMN thinned")
-        tx.exec_driver_sql("ALTER TABLE snapshots DROP COLUMN tags")
-        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-    rounds.store = Store(str(rounds.store.url))
     rounds.make(check("disk", "OK"))
     assert set(rounds.checks()) == {"disk"}
+    with rounds.store.write() as tx:
+        message = outbox.claim(tx, rounds.now, timedelta(minutes=5), {"team/url/1"})
+    assert message is not None
+    (news,) = Group.from_dict(message["notification"]).notifications
+    assert (news.kind, news.alert.message) == ("opened", "/var 97% used")
+    assert message["message_id"] == "x/1/opened/team/url/1"
+
+
+_ALERT = {
+    "fingerprint": "x", "host": "web3", "check": "disk", "phase": "open", "status": "CRITICAL",
+    "message": "/var 97% used", "run": "01JD", "opened_at": "2026-11-23T02:00:00+00:00",
+    "updated_at": "2026-11-23T02:00:00+00:00", "told": "CRITICAL", "notified": True,
+}  # fmt: skip
+_NEWS_OF_THE_FIRST_RELEASE = {
+    "key": "x/1/opened/team/url/1", "receiver": "team", "channel": "team/url/1", "group_key": "web3/01JD",
+    "run_id": "01JD", "notification": {"kind": "opened", "key": "x/1/opened", "alert": _ALERT}, "status": "pending",
+    "created_at": "2026-11-23T02:00:00.000Z", "due_at": "2026-11-23T02:00:00.000Z", "attempts": 0, "message_id": None,
+    "detail": "",
+}  # fmt: skip

@@ -14,17 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roundsman import ledger
-from roundsman.alerting import Routing
 from roundsman.store import Store, alerts, outbox, runs, schema, snapshots
 
 from .builders import RUN, Run, a_round, check
+from .team import tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
-TEAM = Routing("team", ("team/webhook/1",), timedelta(seconds=30))
 
 
 def catch_up(store: Store, directory: Path, now: datetime = NOW) -> None:
-    ledger.catch_up(store, directory, now, TEAM)
+    ledger.catch_up(store, directory, now)
 
 
 @pytest.fixture
@@ -54,6 +53,7 @@ def status_of(store: Store) -> str:
 def test_a_whole_round_is_recorded(store: Store, tmp_path: Path) -> None:
     a_round().write(tmp_path / "ledger")
     catch_up(store, tmp_path / "ledger")
+    tell_team(store, NOW)
 
     with store.read() as tx:
         run = runs.get(tx, RUN)
@@ -73,7 +73,7 @@ def test_a_whole_round_is_recorded(store: Store, tmp_path: Path) -> None:
         ("web3", "verify:etc"): "CRITICAL",
         ("db2", "reachable"): "CRITICAL",
     }
-    assert {row["group_key"] for row in waiting} == {f"web3/{RUN}", f"db2/{RUN}"}
+    assert {row["group_key"] for row in waiting} == {'{}:{host="web3"}', '{}:{host="db2"}'}
 
 
 def test_reading_twice_changes_nothing(store: Store, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_however_often_it_is_cut_the_records_are_the_same(
     pieces = Store(f"sqlite:///{tmp_path_factory.mktemp('pieces')}/store.db")
     directory = tmp_path_factory.mktemp("ledger")
     for cut in sorted(cuts):
-        ledger.ingest(pieces, a_round().write(directory, upto=cut), NOW, TEAM)
+        ledger.ingest(pieces, a_round().write(directory, upto=cut), NOW)
     a_round().write(directory)
     catch_up(pieces, directory)
     catch_up(whole, directory)
@@ -271,8 +271,8 @@ def test_names_that_are_not_utf8_reach_store_and_messages(store: Store, tmp_path
     run.add("health", host="web1", ok=True, changed=False, data={"checks": [good]}).write(tmp_path / "ledger")
     catch_up(store, tmp_path / "ledger")
     with store.read() as tx:
-        (row,) = outbox.waiting(tx)
-    assert row["notification"]["alert"]["message"] == r"/srv/caf\udce9 is fine"
+        (state,) = alerts.listed(tx, resolved=True)
+    assert state["message"] == r"/srv/caf\udce9 is fine"
 
 
 def test_what_a_newer_roundsman_wrote_is_left_for_it(store: Store, tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from roundsman.notify.alertmanager import Alertmanager
 from roundsman.notify.channel import Channel, Target
-from roundsman.notify.open import open_channel, validate
+from roundsman.notify.mail import Email
+from roundsman.notify.open import open_url
+from roundsman.notify.pagerduty import PagerDuty
 
 from .cast import message
 from .servers import Server, http_server, smtp_server
@@ -18,45 +21,62 @@ from .servers import Server, http_server, smtp_server
 PASSWORD = "geheim-0815"
 TOKEN = "token4711"
 
-# adapter: server, URL with the secrets of its kind, headers, a temporary refusal in the server's language
-ADAPTERS = {
-    "webhook": (
+Make = Callable[[int, float], Channel]
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+KEY = TOKEN + "x" * 23
+MAILTO = f"mailto://alice:{PASSWORD}@127.0.0.1:{{}}?from=r@example.org&to=bob@example.org&mode=insecure"
+
+
+def webhook(port: int, timeout_s: float) -> Channel:
+    url = f"http://alice:{PASSWORD}@127.0.0.1:{port}/{TOKEN}?key={TOKEN}"
+    return open_url(Target(url, HEADERS, timeout_s))
+
+
+# adapter: server, the channel with all the secrets of its kind, a temporary refusal in the server's language
+ADAPTERS: dict[str, tuple[Callable[[], AbstractContextManager[Server]], Make, int]] = {
+    "webhook": (http_server, webhook, 503),
+    "apprise json": (
         http_server,
-        f"http://alice:{PASSWORD}@127.0.0.1:{{port}}/{TOKEN}?key={TOKEN}",
-        {"Authorization": f"Bearer {TOKEN}"},
+        lambda port, limit: open_url(Target(f"json://alice:{PASSWORD}@127.0.0.1:{port}/{TOKEN}", {}, limit)),
         503,
     ),
-    "apprise json": (http_server, f"json://alice:{PASSWORD}@127.0.0.1:{{port}}/{TOKEN}", {}, 503),
-    "apprise mail": (
+    "apprise mail": (smtp_server, lambda port, limit: open_url(Target(MAILTO.format(port), {}, limit)), 451),
+    "pagerduty": (http_server, lambda port, limit: PagerDuty(KEY, f"http://127.0.0.1:{port}/", limit), 429),
+    "alertmanager": (
+        http_server,
+        lambda port, limit: Alertmanager(f"http://alice:{PASSWORD}@127.0.0.1:{port}", HEADERS, limit),
+        503,
+    ),
+    "email": (
         smtp_server,
-        f"mailto://alice:{PASSWORD}@127.0.0.1:{{port}}?from=r@example.org&to=bob@example.org&mode=insecure",
-        {},
+        lambda port, limit: Email(
+            "bob@example.org", "r@example.org", "127.0.0.1", port, "none", "alice", PASSWORD, limit
+        ),
         451,
     ),
 }
 
 
 class Case:
-    def __init__(self, server: Server, url: str, headers: dict[str, str], refusal: int) -> None:
-        self.server, self.url, self.headers, self.refusal = server, url, headers, refusal
+    def __init__(self, server: Server, make: Make, refusal: int) -> None:
+        self.server, self.make, self.refusal = server, make, refusal
 
     def channel(self, timeout_s: float = 5) -> Channel:
-        return open_channel(Target(self.url.format(port=self.server.port), self.headers, timeout_s))
+        return self.make(self.server.port, timeout_s)
 
 
 @pytest.fixture(params=ADAPTERS)
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    make: Callable[[], AbstractContextManager[Server]]
-    make, url, headers, refusal = ADAPTERS[request.param]
-    with make() as server:
-        yield Case(server, url, headers, refusal)
+    start, make, refusal = ADAPTERS[request.param]
+    with start() as server:
+        yield Case(server, make, refusal)
 
 
 def test_delivers(case: Case) -> None:
     outcome = case.channel().send(message())
     assert outcome.ok, outcome.detail
     ((_, body),) = case.server.received
-    assert "CRITICAL web3: /var 97% used" in str(body)
+    assert "/var 97% used" in str(body).replace("=\\n", "")
 
 
 def test_a_refusal_for_now_is_temporary_and_sent_once(case: Case) -> None:
@@ -105,13 +125,22 @@ def test_the_target_is_usable(case: Case) -> None:
     assert case.channel().problem() is None
 
 
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for() -> None:
+    with http_server() as server:
+        server.behaviours = ["trickle"]
+        began = time.monotonic()
+        outcome = webhook(server.port, 0.5).send(message())
+        assert (outcome.ok, outcome.permanent, outcome.detail) == (False, False, "no answer within 0.5 s")
+        assert time.monotonic() - began < 4
+
+
 USELESS = ["", "geheim-0815", "http://", "nosuch://geheim-0815", "mailto://", "https://a:geheim-0815]@[::1", "http:/x"]
 
 
 @pytest.mark.parametrize("url", USELESS)
 def test_a_useless_target_is_found_before_and_permanent_after(url: str) -> None:
-    problem = validate(Target(url))
-    outcome = open_channel(Target(url)).send(message())
+    problem = open_url(Target(url)).problem()
+    outcome = open_url(Target(url)).send(message())
     assert problem is not None
     assert (outcome.ok, outcome.permanent, outcome.detail) == (False, True, problem)
     assert PASSWORD not in problem

@@ -38,7 +38,8 @@ def test_the_text_of_a_full_disk() -> None:
         "  Since:    2026-11-23 02:00:00 UTC\n"
         "  Evidence: on /var, value 97 %, warn 80%, crit 90%\n"
         "  Run:      01JD\n"
-        "  Next:     roundsman alerts show 5c12bc8c40ac\n"
+        "  Try:      roundsman health web3\n"
+        "  More:     roundsman alerts show 5c12bc8c40ac\n"
     )
 
 
