@@ -30,7 +30,7 @@ ExecStopPost=/bin/sh -c 'ls /srv/shop/sub >> /root/when-stopped'
 """
 # Kills the module as soon as it has stopped the service.
 WATCH = """while systemctl is-active --quiet shop.service; do :; done
-kill -9 $(cat /var/lib/roundsman/locks/*.lock)
+for lock in /var/lib/roundsman/locks/*.lock; do kill -9 $(cat $lock); done
 """
 
 
