@@ -13,6 +13,7 @@ from roundsman.alerts.labels import labels_of
 from roundsman.alerts.matchers import Labels
 from roundsman.alerts.model import AlertState, Phase
 from roundsman.alerts.routing import Route, paths
+from roundsman.alerts.silencing import RunSilence, Silencer, silenced_by_run
 from roundsman.alerts.topology import Topology
 
 
@@ -23,6 +24,8 @@ class Rules:
     route: Route
     intervals: Intervals = field(default_factory=dict)
     inhibit: Sequence[Rule] = ()
+    silencer: Silencer | None = None
+    run_silences: Sequence[RunSilence] = ()
     topology: Topology = field(default_factory=lambda: Topology({}))
     host_labels: Mapping[str, Labels] = field(default_factory=dict)
 
@@ -61,9 +64,9 @@ def turn(
 
 
 def free(alerts: Iterable[AlertState], rules: Rules, now: datetime) -> set[tuple[str, str]]:
-    """Receiver and fingerprint wherever an alert that fires goes to a receiver now, and nothing holds it."""
+    """Fingerprint and receiver wherever an alert that fires goes to a receiver now, and nothing holds it."""
     met = _met({alert.fingerprint: alert for alert in alerts}, rules, now)
-    return {(state.receiver, member.alert.fingerprint) for _, state, member in met if member.held is None}
+    return {(member.alert.fingerprint, state.receiver) for _, state, member in met if member.held is None}
 
 
 def _met(
@@ -91,6 +94,11 @@ def _held(
 ) -> Held | None:
     if alert.phase is Phase.ACKNOWLEDGED:
         return Held(Hold.ACKNOWLEDGED, f"acknowledged by {alert.acknowledged_by}")
+    if rules.silencer and (silences := rules.silencer.silencing(labels)):
+        first = silences[0]
+        return Held(Hold.SILENCED, f"silence {first.id[:8]} by {first.author}: {first.comment}")
+    if run := silenced_by_run(labels, rules.run_silences, now):
+        return Held(Hold.SILENCED, f"run {run} declared it, and is at work there")
     if cause := inhibitor.inhibited_by(alert.fingerprint, labels):
         return Held(Hold.INHIBITED, f"alert {cause.alert} explains it: {cause.sentence}")
     if muting := route.muted(now, rules.intervals):
