@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from roundsman.alerts.labels import labels_of
 from roundsman.alerts.model import Notify, NotifyKind, Status
 from roundsman.notify.recommended import recommended
 from roundsman.notify.redact import scrub
@@ -63,6 +64,7 @@ class AlertView:
 def view(news: Notify, external_url: str | None = None, backup: str | None = None) -> AlertView:
     alert = news.alert
     evidence = scrub(alert.evidence)
+    command = f"roundsman alerts show {alert.fingerprint}"
     return AlertView(
         host=one_line(alert.host),
         check=one_line(alert.check),
@@ -81,9 +83,11 @@ def view(news: Notify, external_url: str | None = None, backup: str | None = Non
         run=alert.run,
         fingerprint=alert.fingerprint,
         episode=alert.episode,
-        labels={"host": alert.host, "check": alert.check, "severity": alert.severity.lower()},
-        command=f"roundsman alerts show {alert.fingerprint}",
-        recommended=recommended(one_line(alert.host), alert.check, alert.run),
+        labels=labels_of(alert)
+        if alert.labels
+        else {"host": alert.host, "check": alert.check, "severity": alert.severity.lower()},
+        command=command,
+        recommended=recommended(one_line(alert.host), alert.check, alert.run) if alert.host else command,
         backup=backup,
         runbook_url=_web_address(evidence.get("runbook_url")),
         url=f"{external_url.rstrip('/')}/alerts/{alert.fingerprint}" if external_url else None,
