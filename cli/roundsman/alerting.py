@@ -15,7 +15,7 @@ from .alerts.names import CheckKind, check_kind
 from .insight.freshness import vanished
 from .insight.states import CheckState, Policy, settle
 from .insight.states import Reason as StateReason
-from .store import Transaction, alerts, checks, episodes
+from .store import Transaction, alerts, checks, episodes, silences
 from .times import moment, stamp
 
 # Decisions that repeat what was known before would drown a timeline.
@@ -130,3 +130,5 @@ def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime) -
     if decision.reason not in _QUIET:
         alerts.note(tx, decision.state.fingerprint, stamp(now), decision.reason, decision.sentence, run)
         episodes.record(tx, decision.state.to_dict())
+    if decision.reason is Reason.RESOLVED:
+        silences.end_with(tx, decision.state.fingerprint, now)

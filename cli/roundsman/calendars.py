@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from .alerts.ical import CalendarError, parse
+from .alerts.ical import REMOTE, CalendarError, parse
 from .notify.http import Request, ask
 from .times import span
 
@@ -17,7 +17,6 @@ FETCH_EVERY = timedelta(minutes=15)
 # A server that hangs must not cost every command its time.
 TRY_EVERY = timedelta(minutes=1)
 OLD_AFTER = timedelta(hours=24)
-_REMOTE = ("https://", "http://", "webcal://")
 
 
 class UnavailableError(Exception):
@@ -26,7 +25,7 @@ class UnavailableError(Exception):
 
 def fetch(source: str) -> str:
     """The text of a calendar at a path or a URL. Raises UnavailableError."""
-    if not source.startswith(_REMOTE):
+    if not source.startswith(REMOTE):
         try:
             return Path(source).read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -51,7 +50,7 @@ class Calendars:
         name = hashlib.sha256(source.encode()).hexdigest()[:16]
         kept, tried = self.folder / f"{name}.ics", self.folder / f"{name}.tried"
         why = "it was tried a moment ago"
-        local = not source.startswith(_REMOTE)
+        local = not source.startswith(REMOTE)
         if local or (self._is_older(kept, FETCH_EVERY) and self._is_older(tried, TRY_EVERY)):
             try:
                 text = self.fetch(source)

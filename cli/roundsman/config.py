@@ -15,11 +15,11 @@ from .alertmanager_file import AlertmanagerFile
 from .alerts import routing
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .alerts.escalation import Policy
-from .alerts_config import Rules, complain
+from .alerts_config import Place, Rules, complain
 from .config_base import Duration, Section
 from .escalation_config import policy
 from .oncall_config import OnCall
-from .receivers_config import Heartbeat, Receiver
+from .receivers_config import Heartbeat, Receiver, fallback_faults
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -39,6 +39,13 @@ class Alerts(OnCall):
     def _one_source_of_rules(self) -> Alerts:
         if self.alertmanager is not None:
             complain(list(alertmanager_file.faults(self.alertmanager, self)))
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_lead_somewhere(self) -> Alerts:
+        places: dict[Place, Receiver] = {("receivers", number): one for number, one in enumerate(self.receivers)}
+        places |= {("people", name): one for name, one in self.people.items()}
+        complain(list(fallback_faults(places)))
         return self
 
     @model_validator(mode="after")
@@ -64,6 +71,11 @@ class Alerts(OnCall):
         shared = {one.name: one.policy() for one in self.escalations}
         named = {one.name: shared[one.escalation] for one in self.receivers if one.escalation}
         return named | {one.name: policy(one.name, one.escalate) for one in self.receivers if one.escalate}
+
+    @property
+    def everybody(self) -> list[Receiver]:
+        """Who can be told: receivers and people."""
+        return [*self.receivers, *self.people.values()]
 
     def receiver(self) -> Receiver | None:
         """The receiver of what no other route takes."""

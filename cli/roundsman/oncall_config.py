@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from .alerts import oncall
-from .alerts.ical import Calendar
+from .alerts.ical import REMOTE, Calendar
 from .alerts.intervals import weekday_range
 from .alerts_config import Fault, Place, Rules, zone_of
 from .config_base import Duration, Secret, Section
@@ -63,7 +72,7 @@ class Person(Receiver):
     def _can_be_told(self) -> Person:
         if self.escalate or self.escalation:
             raise ValueError("a person has no escalation; a receiver may have one")
-        if not self.model_fields_set - {"name", "also_called", "zone"}:
+        if not self.model_fields_set - {"name", "title", "text", "also_called", "zone"}:
             raise ValueError("has nothing by which to be told: give urls, for example")
         return self
 
@@ -90,6 +99,14 @@ class Layer(Section):
     zone: Zone | None = None
     during: list[Hours] = Field(default_factory=list)
     ical: Secret | None = None
+
+    @field_validator("ical")
+    @classmethod
+    def _from_here(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """A relative path begins at the configuration file's own directory."""
+        if value is None or value.get_secret_value().startswith(REMOTE):
+            return value
+        return SecretStr(str((info.context or Path()).joinpath(Path(value.get_secret_value()).expanduser())))
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Layer:

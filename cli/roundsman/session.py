@@ -21,6 +21,7 @@ from . import alerting, clocks, delivery, ledger, times
 from .advising import evidence_of
 from .alerts.model import AlertState
 from .config import Settings
+from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
@@ -69,7 +70,7 @@ class Session:
         self.store = Store(settings.store_url)
         self._channels = delivery.channels_of(settings)
         self._targets = {name: channel for known in self._channels.values() for name, channel in known.items()}
-        self._looks = delivery.styles(settings.alerts)
+        self._manners = delivery.manners(settings.alerts)
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -92,10 +93,11 @@ class Session:
     def tell(self, hurry: Callable[[AlertState], bool] = lambda _: False, run_id: str | None = None) -> None:
         """Decide who is to be told of what by now."""
         now = times.now()
+        plan = plan_of(self.store, self.settings, now)
         with self.store.write() as tx:
-            rules = rules_of(tx, self.settings)
+            rules = rules_of(tx, self.settings, now)
             if rules is not None:
-                tell(tx, Telling(rules, self._channels), now, hurry, run_id)
+                tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
 
     def deliver(self, run_id: str | None = None) -> None:
         """Tell all that is known by now, and deliver it: after a command nothing more comes for long.
@@ -104,7 +106,7 @@ class Session:
         """
         self.tell(lambda alert: not alert.labels, run_id)
         try:
-            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._looks)
+            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._manners)
         except KeyboardInterrupt:
             self.told_to_stop = True
 
@@ -112,7 +114,7 @@ class Session:
         """What a person did to an alert is told at once."""
         self.tell(lambda alert: alert.fingerprint == fingerprint)
         rng = random.Random()  # noqa: S311 - jitter, not a secret
-        delivery.deliver_due(self.store, self._targets, rng, looks=self._looks)
+        delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -181,7 +183,7 @@ class Session:
                 entries = ledger.ingest(self.store, path, times.now())
                 if not over:
                     self.tell(run_id=run_id)
-                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, looks=self._looks)
+                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, told_how=self._manners)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:

@@ -67,7 +67,7 @@ class Escalation:
     paused: bool = False  # somebody has acknowledged the alert
     reached: bool = False  # since it began, somebody was told
     in_vain: bool = False  # since it began, all steps were tried once and nobody was there
-    told: tuple[str, ...] = ()  # everybody who was told of this episode, and will be told of its end
+    told: tuple[str, ...] = ()  # everybody who was told, and has not been told of the end
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -111,17 +111,23 @@ def begin(before: Escalation | None, alert: AlertState, policy: Policy, kind: No
     """The alert opened or became worse: from the first step on, for those who were told of less as well."""
     # What was measured that long ago, and comes to light today, is as late as any step.
     due_at = alert.updated_at if now - alert.updated_at > STALE_AFTER else now
-    if before is None or before.episode != alert.episode:
+    if before is None:
         return Escalation(alert.fingerprint, alert.episode, policy.name, kind, now, due_at=due_at)
-    return _again(before, kind, due_at, now)
+    return _again(replace(before, episode=alert.episode, policy=policy.name), kind, due_at, now)
 
 
 def follow(escalation: Escalation, alert: AlertState, now: datetime) -> Escalation:
     """What becomes of it when people, or a result, changed the alert."""
-    if not alert.is_open or alert.episode != escalation.episode:
+    if not alert.is_open:
         return replace(escalation, due_at=None, paused=False)
     if alert.phase is Phase.ACKNOWLEDGED:
-        return replace(escalation, due_at=end_of(alert), paused=True, decided_at=now)
+        end = end_of(alert)
+        already = escalation.paused and escalation.due_at == end and escalation.episode == alert.episode
+        paused = replace(escalation, episode=alert.episode, due_at=end, paused=True, decided_at=now)
+        return escalation if already else paused
+    if alert.episode != escalation.episode:
+        # It ended and came back before anybody was told of the end.
+        return _again(replace(escalation, episode=alert.episode), NotifyKind.OPENED, now, now)
     if not escalation.paused or escalation.due_at is None:
         return escalation
     # From when the acknowledgement ended, not from when that was noticed: after a long time down that tells how late.

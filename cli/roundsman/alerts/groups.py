@@ -138,7 +138,7 @@ def flush(
     is_news = any(kind is not NotifyKind.STILL for kind in kinds.values())
     repeats = bool(free) and group.notified_at is not None and now >= group.notified_at + timing.repeat_interval
     news = [_notify(group, NotifyKind.RESOLVED, alert, now) for alert in ended]
-    if is_news or repeats:
+    if is_news or repeats or ended:
         news = [*(_notify(group, kinds[alert.fingerprint], alert, now) for alert in free), *news]
     for alert in free:
         told[alert.fingerprint] = _known(alert, told.get(alert.fingerprint), kinds[alert.fingerprint], now)

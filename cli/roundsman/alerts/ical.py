@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from icalendar import Calendar as Parsed
     from icalendar import Event
 
+# What a calendar that has to be fetched begins with; every other one is a file.
+REMOTE = ("https://", "http://", "webcal://")
 # No shift recurs so often, and listing all that such a rule means would take for ever.
 _TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
 

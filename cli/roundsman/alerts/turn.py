@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from roundsman.alerts.labels import labels_of
 from roundsman.alerts.matchers import Labels
 from roundsman.alerts.model import AlertState, Phase
 from roundsman.alerts.routing import Route, paths
+from roundsman.alerts.silencing import RunSilence, Silencer, silenced_by_run
 from roundsman.alerts.topology import Topology
 
 
@@ -23,6 +24,8 @@ class Rules:
     route: Route
     intervals: Intervals = field(default_factory=dict)
     inhibit: Sequence[Rule] = ()
+    silencer: Silencer | None = None
+    run_silences: Sequence[RunSilence] = ()
     topology: Topology = field(default_factory=lambda: Topology({}))
     host_labels: Mapping[str, Labels] = field(default_factory=dict)
 
@@ -51,18 +54,32 @@ def turn(
     A new group that is not due yet is told in a Turned without news.
     """
     every = {alert.fingerprint: alert for alert in alerts}
-    labels = {name: rules.labels(alert) for name, alert in every.items() if alert.is_open}
-    inhibitor = _inhibitor(rules, labels)
     seen: dict[str, tuple[Route, GroupState, list[Member]]] = {}
-    for name, its_labels in labels.items():
-        for route in paths(rules.route, its_labels):
-            member = Member(every[name], _held(every[name], its_labels, route, rules, inhibitor, now))
-            state = GroupState(route.group_key(its_labels), route.receiver, route.group_labels(its_labels), now)
-            seen.setdefault(state.id, (route, groups.get(state.id, state), []))[2].append(member)
+    for route, state, member in _met(every, rules, now):
+        seen.setdefault(state.id, (route, groups.get(state.id, state), []))[2].append(member)
     turned = [_look(*one, groups, every, now, hurried) for one in seen.values()]
     left = [group for name, group in groups.items() if name not in seen]
     turned += [_look(rules.route, group, [], groups, every, now, hurried) for group in left]
     return [one for one in turned if one is not None]
+
+
+def free(alerts: Iterable[AlertState], rules: Rules, now: datetime) -> set[tuple[str, str]]:
+    """Receiver and fingerprint wherever an alert that fires goes to a receiver now, and nothing holds it."""
+    met = _met({alert.fingerprint: alert for alert in alerts}, rules, now)
+    return {(state.receiver, member.alert.fingerprint) for _, state, member in met if member.held is None}
+
+
+def _met(
+    every: Mapping[str, AlertState], rules: Rules, now: datetime
+) -> Iterator[tuple[Route, GroupState, Member]]:
+    """Every alert that fires, in each group that its routes put it into, as one that is not known yet."""
+    labels = {name: rules.labels(alert) for name, alert in every.items() if alert.is_open}
+    inhibitor = _inhibitor(rules, labels)
+    for name, its_labels in labels.items():
+        for route in paths(rules.route, its_labels):
+            member = Member(every[name], _held(every[name], its_labels, route, rules, inhibitor, now))
+            group = GroupState(route.group_key(its_labels), route.receiver, route.group_labels(its_labels), now)
+            yield route, group, member
 
 
 def _inhibitor(rules: Rules, labels: Mapping[str, Labels]) -> Inhibitor:
@@ -77,6 +94,11 @@ def _held(
 ) -> Held | None:
     if alert.phase is Phase.ACKNOWLEDGED:
         return Held(Hold.ACKNOWLEDGED, f"acknowledged by {alert.acknowledged_by}")
+    if rules.silencer and (silences := rules.silencer.silencing(labels)):
+        first = silences[0]
+        return Held(Hold.SILENCED, f"silence {first.id[:8]} by {first.author}: {first.comment}")
+    if run := silenced_by_run(labels, rules.run_silences, now):
+        return Held(Hold.SILENCED, f"run {run} declared it, and is at work there")
     if cause := inhibitor.inhibited_by(alert.fingerprint, labels):
         return Held(Hold.INHIBITED, f"alert {cause.alert} explains it: {cause.sentence}")
     if muting := route.muted(now, rules.intervals):

@@ -214,13 +214,12 @@ def test_the_end_is_told_to_everybody_who_was_told() -> None:
     assert [name for _, name in desk.heard] == ["alice", "bob", "alice"]
 
 
-def test_the_next_episode_begins_anew() -> None:
+def test_what_came_back_before_the_end_was_told_begins_again_for_all_who_know() -> None:
     desk = Desk()
     desk.until(12)
-    desk.alert = replace(alert("CRITICAL", "OK", "CRITICAL"))
-    again = begin(desk.escalation, desk.alert, CHAIN, NotifyKind.OPENED, at(20))
-    assert (again.told, again.position, again.due_at, again.episode) == ((), 0, at(20), 2)
-    assert follow(desk.escalation, desk.alert, at(20)).due_at is None
+    again = follow(desk.escalation, alert("CRITICAL", "OK", "CRITICAL"), at(20))
+    assert (again.told, again.position, again.due_at, again.episode) == (("alice", "bob"), 0, at(20), 2)
+    assert again == begin(desk.escalation, alert("CRITICAL", "OK", "CRITICAL"), CHAIN, NotifyKind.OPENED, at(20))
 
 
 def test_steps_for_what_is_worse_or_more_urgent_take_no_time() -> None:

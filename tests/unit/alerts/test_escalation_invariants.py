@@ -29,11 +29,6 @@ from .cast import at, result
 
 # Shorter than a slow tick, longer, and both.
 WAITS = [st.sampled_from(some).map(lambda minutes: timedelta(minutes=minutes)) for some in ([0, 1, 4], [10, 30, 120])]
-NEWS = {
-    Reason.OPENED: NotifyKind.OPENED,
-    Reason.REOPENED: NotifyKind.OPENED,
-    Reason.WORSENED: NotifyKind.WORSENED,
-}
 TEAM = ["alice", "bob", "carol", "dave", "erin"]
 
 
@@ -56,7 +51,7 @@ class OneEscalation(RuleBasedStateMachine):
         self.since = at(0)  # when what runs now began
         self.steady = True  # Roundsman ran all the time since then
         self.done: dict[int, list[int]] = defaultdict(list)  # beginning -> positions, in the order of telling
-        self.told_in: dict[int, set[str]] = defaultdict(set)  # episode -> people
+        self.told: set[str] = set()  # who knows of the problem
         self.keys: list[str] = []
         self.pages = 0  # of the last tick
         self.is_bad("CRITICAL")
@@ -67,8 +62,8 @@ class OneEscalation(RuleBasedStateMachine):
         assert self.alert is not None
         if self.escalation and self.alert != before:
             self.keep(follow(self.escalation, self.alert, at(self.minute)))
-        if kind := NEWS.get(decision.reason):
-            self.keep(begin(self.escalation, self.alert, self.policy, kind, at(self.minute)))
+        if self.escalation and decision.reason is Reason.WORSENED:
+            self.keep(begin(self.escalation, self.alert, self.policy, NotifyKind.WORSENED, at(self.minute)))
 
     def keep(self, after: Escalation) -> None:
         """Through the store, as whoever runs next would find it."""
@@ -82,8 +77,13 @@ class OneEscalation(RuleBasedStateMachine):
     def tick(self) -> None:
         now = at(self.minute)
         self.happens(Tick(now))
-        assert self.escalation
         assert self.alert
+        if not self.alert.is_open:
+            self.ends()
+            return
+        if self.escalation is None:
+            self.keep(begin(None, self.alert, self.policy, NotifyKind.OPENED, now))
+        assert self.escalation
         world = Circumstances(lambda name: (name,), lambda _name: False, held=self.held)
         before = self.escalation
         done = advance(before, self.alert, self.policy, now, world)
@@ -97,7 +97,14 @@ class OneEscalation(RuleBasedStateMachine):
             self.keys.append(page.notify.key)
             begun, position = page.notify.key.rpartition("/")[2].split(".")
             self.done[self.alert.episode * 1000 + int(begun)].append(int(position))
-            self.told_in[self.alert.episode] |= set(page.to)
+            self.told |= set(page.to)
+
+    def ends(self) -> None:
+        """All who were told are told of it, and then know of nothing."""
+        assert self.escalation is None or self.escalation.due_at is None
+        assert set(self.escalation.told if self.escalation else ()) == self.told
+        self.escalation, self.pages = None, 0
+        self.told.clear()
 
     @rule(minutes=st.integers(0, 5))
     def time_passes(self, minutes: int) -> None:
@@ -126,6 +133,11 @@ class OneEscalation(RuleBasedStateMachine):
     def is_fine(self) -> None:
         self.happens(result("OK", self.minute))
         self.tick()
+
+    @rule()
+    def is_fine_for_a_moment(self) -> None:
+        self.happens(result("OK", self.minute))
+        self.happens(result("CRITICAL", self.minute))
 
     @rule(hours=st.sampled_from([1, 4, 48]))
     def is_acknowledged(self, hours: int) -> None:
@@ -166,8 +178,8 @@ class OneEscalation(RuleBasedStateMachine):
 
     @invariant()
     def everybody_who_was_told_is_known(self) -> None:
-        if self.alert and self.escalation and self.escalation.episode == self.alert.episode:
-            assert set(self.escalation.told) == self.told_in[self.alert.episode]
+        if self.escalation:
+            assert set(self.escalation.told) == self.told
 
 
 TestOneEscalation = OneEscalation.TestCase

@@ -1,0 +1,195 @@
+"""Stories with a fake clock, told in YAML: what happens, and exactly who hears what of it, when.
+
+Each goes through the real configuration, decisions and store; only time, delivery and the hosts are made up. The
+words of a line are explained by `World`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from roundsman import alerting, delivery
+from roundsman.alerts.grouping import Group
+from roundsman.alerts.matchers import parse as matchers_of
+from roundsman.alerts.model import (
+    Acknowledge,
+    AlertState,
+    CheckResult,
+    HumanEvent,
+    NoData,
+    Resolve,
+    Status,
+    Unacknowledge,
+)
+from roundsman.alerts.names import fingerprint
+from roundsman.alerts.silencing import RunSilence, Silence, symptom
+from roundsman.config import Settings, parse
+from roundsman.escalating import plan_of
+from roundsman.store import Store, alerts, escalations, groups, hosts, outbox, silences
+from roundsman.telling import Telling, rules_of, tell
+from roundsman.times import moment, seconds, stamp
+
+from .cast import START
+
+TIMELINES = sorted((Path(__file__).parent / "timelines").glob("*.yml"))
+STORIES = [(path.stem, story) for path in TIMELINES for story in yaml.safe_load(path.read_text("utf-8"))]
+LINE = re.compile(r"at (\S+) (.*)")
+HUMANS = {"acks": Acknowledge, "unacks": Unacknowledge, "resolves": Resolve}
+
+
+@dataclass
+class World:
+    store: Store
+    settings: Settings
+    heard: list[str] = field(default_factory=list)
+    down: bool = False
+    now: datetime = START
+
+    def __post_init__(self) -> None:
+        everybody = delivery.channels_of(self.settings)
+        self.channels = {name: [name] for name, targets in everybody.items() if targets}
+
+    # Each method is the word that a line begins with, or its second one.
+
+    def host(self, host: str, check: str, *rest: str) -> None:
+        """host web1 disk CRITICAL | host web1 disk no data: a round measures it, or cannot."""
+        status = " ".join(rest)
+        event = (
+            NoData(host, check, "host unreachable", "run", self.now)
+            if status == "no data"
+            else CheckResult(host, check, Status(status), f"{check} is {status}", {}, "run", self.now)
+        )
+        with self.store.write() as tx:
+            alerting.measure(tx, alerting.states_of(tx, host), [event], self.now)
+
+    def person(self, who: str, verb: str, host: str, check: str, *how: str) -> None:
+        """alice acks web1 disk [for 2h] | alice unacks … | alice resolves …"""
+        ends: dict[str, Any] = {"until": self.now + _length(how[1])} if how else {}
+        event: HumanEvent = HUMANS[verb](who, self.now, **ends)
+        with self.store.write() as tx:
+            (state,) = alerts.find(tx, fingerprint(host, check))
+            assert not alerting.respond(tx, AlertState.from_dict(state), event, self.now).refused
+
+    def silence(self, matchers: str, _for: str, length: str) -> None:
+        """silence host=web1 for 1h"""
+        end = self.now + _length(length)
+        made = Silence("s1", matchers_of(matchers), "alice", "planned", self.now, end, self.now)
+        with self.store.write() as tx:
+            silences.save(tx, made.to_dict())
+
+    def expire(self, _silence: str) -> None:
+        """expire silence"""
+        with self.store.write() as tx:
+            (row,) = silences.find(tx, "s1")
+            silences.save(tx, Silence.from_dict(row).expired(self.now).to_dict())
+
+    def run(self, run: str, *rest: str) -> None:
+        """run R1 on web1,web2 declares disk for 1h | run R1 ends"""
+        with self.store.write() as tx:
+            if rest == ("ends",):
+                silences.end_run(tx, run, self.now)
+                return
+            _on, names, _declares, check, _for, length = rest
+            made = RunSilence(run, frozenset(names.split(",")), (symptom(check),), self.now, self.now + _length(length))
+            silences.save_run(tx, made.to_dict())
+
+    def labels(self, host: str, *pairs: str) -> None:
+        """labels web1 team=db env=prod: what the inventory says of a host"""
+        with self.store.write() as tx:
+            hosts.note(tx, host, dict(pair.split("=") for pair in pairs), [], stamp(self.now))
+
+    def depends(self, host: str, _on: str, needed: str) -> None:
+        """depends web1 on router"""
+        with self.store.write() as tx:
+            hosts.note(tx, host, {}, [needed], stamp(self.now))
+
+    def stop(self) -> None:
+        """stop: Roundsman does not run until `start`"""
+        self.down = True
+
+    def start(self) -> None:
+        self.down = False
+
+    # What Roundsman does by itself.
+
+    def tick(self) -> None:
+        if self.down:
+            return
+        plan = plan_of(self.store, self.settings, self.now)
+        with self.store.write() as tx:
+            alerting.pass_time(tx, self.now)
+            rules = rules_of(tx, self.settings, self.now)
+            assert rules is not None
+            tell(tx, Telling(rules, self.channels, plan), self.now)
+            while message := outbox.claim(tx, self.now, timedelta(minutes=5), self.channels):
+                outbox.settle(tx, message, now=self.now, ok=True, detail="", retry_at=None)
+                self.heard.append(f"at {_shown(self.now)} {message['receiver']} {_words(message['notification'])}")
+
+    def next_due(self) -> datetime | None:
+        """When something will be due next, as a timer of Roundsman's own would find out."""
+        with self.store.read() as tx:
+            ends = [AlertState.from_dict(row).acknowledged_until for row in alerts.acknowledged(tx)]
+            ends += [moment(row["ends_at"]) for row in silences.of_runs(tx, self.now)]
+            due = [*map(_moment, (groups.next_due(tx), escalations.next_due(tx))), *ends]
+        later = [at for at in due if at is not None and at > self.now]
+        return min(later, default=None)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return moment(text) if text else None
+
+
+def _words(notification: dict[str, Any]) -> str:
+    """`opened web1 disk, resolved web1 load`, in the order of the message."""
+    told = Group.from_dict(notification).notifications
+    return ", ".join(f"{news.kind.split()[-1]} {news.alert.host} {news.alert.check}" for news in told)
+
+
+def _length(text: str) -> timedelta:
+    return timedelta(seconds=seconds(text))
+
+
+def _shown(at: datetime) -> str:
+    minutes, rest = divmod(round((at - START).total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours}h" if hours else "", f"{minutes}m" if minutes else "", f"{rest}s" if rest else ""]
+    return "".join(parts) or "0m"
+
+
+def _lines(story: dict[str, Any]) -> Iterator[tuple[datetime, str]]:
+    for line in story["timeline"]:
+        match = LINE.fullmatch(line)
+        assert match, line
+        yield START + (timedelta(0) if match[1] == "0m" else _length(match[1])), match[2]
+
+
+@pytest.mark.parametrize(("file", "story"), STORIES, ids=[f"{file}: {story['name']}" for file, story in STORIES])
+def test_a_story(tmp_path: Path, file: str, story: dict[str, Any]) -> None:
+    settings = parse(yaml.safe_dump({"alerts": story["alerts"]}), tmp_path / "roundsman.yml")
+    world = World(Store(f"sqlite:///{tmp_path}/store.db"), settings)
+    expected: list[str] = []
+    for at, lines in groupby(_lines(story), lambda line: line[0]):
+        while (due := world.next_due()) is not None and due < at and not world.down:
+            world.now = due
+            world.tick()
+        world.now = at
+        for words in [words for _, words in lines]:
+            verb, *rest = words.split()
+            if verb == "expect":
+                expected += [f"at {_shown(at)} {' '.join(rest)}"] if rest != ["nothing"] else []
+            elif rest and rest[0] in HUMANS:
+                world.person(verb, *rest)
+            else:
+                getattr(world, verb)(*rest)
+        world.tick()
+        # Who is told first at one time does not matter.
+        assert sorted(world.heard) == sorted(expected), f"{story['name']}, at {_shown(at)}"
