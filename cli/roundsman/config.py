@@ -30,6 +30,7 @@ class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    expect_rounds: Duration | None = Field(default=None, gt=timedelta(0))
     external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
     heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import alerting, clocks, delivery, ledger, times
+from . import alerting, clocks, delivery, ledger, refreshing, times
 from .advising import evidence_of
 from .alerts.model import AlertState
 from .config import Settings
@@ -25,11 +25,13 @@ from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
+from .notify.channel import Outcome
 from .page import HostPage, host_page
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, checks, history, outbox, runs
 from .telling import Telling, rules_of, tell
 from .views.report import Report, report
+from .watching import watch
 
 POLL_S = 0.5
 CANCEL_S = 30
@@ -95,6 +97,7 @@ class Session:
         now = times.now()
         plan = plan_of(self.store, self.settings, now)
         with self.store.write() as tx:
+            watch(tx, now, self.settings.alerts.expect_rounds)
             rules = rules_of(tx, self.settings, now)
             if rules is not None:
                 tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
@@ -113,8 +116,16 @@ class Session:
     def deliver_once(self, fingerprint: str) -> None:
         """What a person did to an alert is told at once."""
         self.tell(lambda alert: alert.fingerprint == fingerprint)
+        self.deliver_now()
+
+    def deliver_now(self) -> int:
+        """Deliver what is due, without waiting for anything; how many attempts that were."""
         rng = random.Random()  # noqa: S311 - jitter, not a secret
-        delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
+        return delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
+
+    def refresh(self) -> Mapping[str, Outcome]:
+        """Say again to Alertmanagers what still fires; what came of each."""
+        return refreshing.refresh(self.store, self._channels)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""

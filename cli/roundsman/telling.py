@@ -9,6 +9,7 @@ from datetime import datetime
 from .alerts.grouping import Group, worst_first
 from .alerts.groups import GroupState
 from .alerts.model import AlertState, NotifyKind
+from .alerts.own import ISOLATION_EXPLAINS
 from .alerts.silencing import RunSilence, Silence, Silencer
 from .alerts.topology import Topology
 from .alerts.turn import Rules, Turned, free, turn
@@ -93,7 +94,7 @@ def rules_of(tx: Transaction, settings: Settings, now: datetime) -> Rules | None
     return Rules(
         route=route,
         intervals=intervals,
-        inhibit=written.inhibition(),
+        inhibit=(ISOLATION_EXPLAINS, *written.inhibition()),
         silencer=Silencer(map(Silence.from_dict, silences.listed(tx, now)), now, intervals),
         run_silences=[RunSilence.from_dict(row) for row in silences.of_runs(tx, now)],
         topology=Topology({row["host"]: row["depends_on"] for row in known}),

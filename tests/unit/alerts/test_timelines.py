@@ -37,6 +37,7 @@ from roundsman.escalating import plan_of
 from roundsman.store import Store, alerts, escalations, groups, hosts, outbox, silences
 from roundsman.telling import Telling, rules_of, tell
 from roundsman.times import moment, seconds, stamp
+from roundsman.watching import watch
 
 from .cast import START
 
@@ -127,6 +128,7 @@ class World:
         plan = plan_of(self.store, self.settings, self.now)
         with self.store.write() as tx:
             alerting.pass_time(tx, self.now)
+            watch(tx, self.now, self.settings.alerts.expect_rounds)
             rules = rules_of(tx, self.settings, self.now)
             assert rules is not None
             tell(tx, Telling(rules, self.channels, plan), self.now)
