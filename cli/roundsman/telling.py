@@ -10,6 +10,7 @@ from .alerts.grouping import Group, worst_first
 from .alerts.groups import GroupState
 from .alerts.model import AlertState, NotifyKind
 from .alerts.own import ISOLATION_EXPLAINS
+from .alerts.routing import Route
 from .alerts.silencing import RunSilence, Silence, Silencer
 from .alerts.topology import Topology
 from .alerts.turn import Rules, Turned, free, turn
@@ -86,8 +87,10 @@ def _keep(tx: Transaction, turned: Turned, telling: Telling, now: datetime, run_
 def rules_of(tx: Transaction, settings: Settings, now: datetime) -> Rules | None:
     """By which rules people are told now; None while nobody is to be told."""
     route = settings.alerts.tree()
-    if route is None:
-        return None
+    return rules_with(tx, settings, route, now) if route else None
+
+
+def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
     known = hosts.every(tx)
     written = settings.alerts.rules
     intervals = written.intervals()
