@@ -38,7 +38,7 @@ def telling(
     route = settings.alerts.tree()
     if route is None:
         return None
-    rules = _rules(tx, settings, route, now)
+    rules = rules_with(tx, settings, route, now)
 
     def is_in(interval: str) -> bool:
         return bool(containing([interval], now, rules.intervals))
@@ -46,7 +46,8 @@ def telling(
     return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in))
 
 
-def _rules(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
+def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
+    """The rules with these routes."""
     known = hosts.every(tx)
     written = settings.alerts.rules
     intervals = written.intervals()

@@ -149,6 +149,8 @@ alerts = Table(
     Column("host", Text, nullable=False),
     Column("phase", String(16), nullable=False),
     Column("updated_at", TIME, nullable=False),
+    # Only of what somebody posted.
+    Column("expires_at", TIME),
     Column("state", JSON, nullable=False),
     Index("alerts_by_host", "host"),
     Index("alerts_by_phase", "phase"),
