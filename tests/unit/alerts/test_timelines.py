@@ -111,6 +111,7 @@ class World:
         """depends web1 on router"""
         with self.store.write() as tx:
             hosts.note(tx, host, {}, [needed], stamp(self.now))
+            hosts.note(tx, needed, {}, [], stamp(self.now))
 
     def stop(self) -> None:
         """stop: Roundsman does not run until `start`"""
