@@ -16,6 +16,7 @@ from .response import ack, assign, note, resolve, stats, unack
 from .routes import route
 from .silences import silence
 from .trial import test
+from .why import why
 
 
 @click.group()
@@ -68,5 +69,5 @@ def show(alert: str, as_json: bool, config: str | None) -> None:
         draw_alert(console(), AlertState.from_dict(state), timeline, deliveries)
 
 
-for command in (ack, unack, resolve, assign, note, stats, route, silence, test):
+for command in (ack, unack, resolve, assign, note, stats, route, silence, test, why):
     alerts.add_command(command)
