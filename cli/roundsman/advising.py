@@ -8,9 +8,9 @@ from typing import Any
 
 from .assurance import looks_of
 from .backups.coverage import SAVEABLE, gaps
-from .insight.advice import HostEvidence
+from .insight.advice import HostEvidence, is_amiss
 from .insight.baseline import baseline, unusual
-from .insight.forecast import Forecast, forecast
+from .insight.forecast import Forecast, forecast, why_not
 from .insight.freshness import Missing
 from .insight.rules.space import INODES
 from .perfdata import parse
@@ -36,7 +36,7 @@ def evidence_of(
 ) -> list[HostEvidence]:
     """All that rules want to know about hosts whose newest results these are; a few queries for a whole fleet."""
     hosts = list(looked_at)
-    forecasts = _forecasts(tx, looked_at, now)
+    forecasts, unforeseen = _forecasts(tx, looked_at, now)
     usual = history.points_of(tx, history.values_of(hosts), _this_hour_of_the_week(now))
     known = snapshots.held(tx, hosts)
     held: dict[str, list[Mapping[str, Any]]] = {}
@@ -51,6 +51,7 @@ def evidence_of(
             host=host,
             results=results,
             forecasts=forecasts.get(host, {}),
+            unforeseen=unforeseen.get(host, {}),
             unusual=dict(_unusual(host, results, usual, now)),
             snapshots=held.get(host, ()),
             missing=(missing or {}).get(host, ()),
@@ -62,8 +63,11 @@ def evidence_of(
 
 def _forecasts(
     tx: Transaction, looked_at: Mapping[str, Sequence[Result]], now: datetime
-) -> dict[str, dict[Key, Forecast]]:
-    """Of every mount that is half full: the value of a check is that of the fullest, which is not always the same."""
+) -> tuple[dict[str, dict[Key, Forecast]], dict[str, dict[Key, str]]]:
+    """Of every mount that is half full: the value of a check is that of the fullest, which is not always the same.
+
+    Also why some have none, where the check is amiss: others need no forecast.
+    """
     mounts = [
         (host, result["id"], item.label)
         for host, results in looked_at.items()
@@ -72,13 +76,17 @@ def _forecasts(
         for item in parse(result["perfdata"])
         if item.unit == "%" and item.value >= WORTH_A_FORECAST and not item.label.endswith(INODES)
     ]
+    amiss = {(host, one["id"]) for host, results in looked_at.items() for one in results if is_amiss(one)}
     found: dict[str, dict[Key, Forecast]] = {}
+    unforeseen: dict[str, dict[Key, str]] = {}
     for (host, check, label), points in history.points_of(
         tx, history.exactly(mounts), [(now - LEARNT_FROM, now)]
     ).items():
         if full := forecast(points, FULL, now):
             found.setdefault(host, {})[check, label] = full
-    return found
+        elif (host, check) in amiss and (reason := why_not(points, FULL, now)):
+            unforeseen.setdefault(host, {})[check, label] = reason
+    return found, unforeseen
 
 
 def _unusual(

@@ -15,11 +15,11 @@ from .alertmanager_file import AlertmanagerFile
 from .alerts import routing
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .alerts.escalation import Policy
-from .alerts_config import Rules, complain
+from .alerts_config import Place, Rules, complain
 from .config_base import Duration, Section
 from .escalation_config import policy
 from .oncall_config import OnCall
-from .receivers_config import Heartbeat, Receiver
+from .receivers_config import Heartbeat, Receiver, fallback_faults
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -30,6 +30,7 @@ class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    expect_rounds: Duration | None = Field(default=None, gt=timedelta(0))
     external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
     heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
@@ -39,6 +40,13 @@ class Alerts(OnCall):
     def _one_source_of_rules(self) -> Alerts:
         if self.alertmanager is not None:
             complain(list(alertmanager_file.faults(self.alertmanager, self)))
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_lead_somewhere(self) -> Alerts:
+        places: dict[Place, Receiver] = {("receivers", number): one for number, one in enumerate(self.receivers)}
+        places |= {("people", name): one for name, one in self.people.items()}
+        complain(list(fallback_faults(places)))
         return self
 
     @model_validator(mode="after")
@@ -59,15 +67,16 @@ class Alerts(OnCall):
         spec = self.route.spec() if self.route else only
         return routing.tree({"group_by": ("host",), "group_wait": self.group_wait, **spec}) if spec else None
 
-    def everybody(self) -> list[Receiver]:
-        """Receivers and people: whoever can be told."""
-        return [*self.receivers, *self.people.values()]
-
     def policies(self) -> dict[str, Policy]:
         """How each receiver escalates that does, by its name."""
         shared = {one.name: one.policy() for one in self.escalations}
         named = {one.name: shared[one.escalation] for one in self.receivers if one.escalation}
         return named | {one.name: policy(one.name, one.escalate) for one in self.receivers if one.escalate}
+
+    @property
+    def everybody(self) -> list[Receiver]:
+        """Who can be told: receivers and people."""
+        return [*self.receivers, *self.people.values()]
 
     def receiver(self) -> Receiver | None:
         """The receiver of what no other route takes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +50,9 @@ def parse(
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        doubled = [f"{path}:{line}: {key}: is written twice" for line, key in _doubled(node, set())]
+        if doubled:
+            raise ConfigError("\n".join(doubled))
         raw = loader.construct_document(node) if node else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -65,6 +68,24 @@ def parse(
     except ValidationError as error:
         faults = [_fault(path, node, fault) for fault in error.errors(include_input=False, include_url=False)]
         raise ConfigError("\n".join(faults)) from None
+
+
+def _doubled(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, str]]:
+    """Keys that a mapping has twice, each with its line: YAML would silently take the last."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        before = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in before:
+                    yield key.start_mark.line + 1, key.value
+                before.add(key.value)
+            yield from _doubled(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _doubled(value, seen)
 
 
 def _fault(path: Path, node: yaml.Node | None, fault: Any) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import times
 from .alerts.grouping import Group
 from .config import Alerts, Settings
+from .fallback import Fallback, tell_instead
 from .notify.backups import last_proven
 from .notify.channel import Channel
 from .notify.message import Message, compose
@@ -25,8 +27,8 @@ PAUSE_S = 0.5
 
 
 def channels_of(settings: Settings) -> dict[str, dict[str, Channel]]:
-    """The channels of each receiver and person, by their name and by the channels'."""
-    return {one.name: channels(one) for one in settings.alerts.everybody()}
+    """The channels of everybody who can be told, by their names."""
+    return {receiver.name: channels(receiver) for receiver in settings.alerts.everybody}
 
 
 def faults(settings: Settings) -> list[str]:
@@ -35,9 +37,26 @@ def faults(settings: Settings) -> list[str]:
     return [f"{name}: {fault}" for name, channel in named if (fault := channel.problem())]
 
 
-def styles(alerts: Alerts) -> dict[str, Style]:
-    """How the messages to each receiver and person look."""
-    return {one.name: Style(one.title, one.text, alerts.external_url) for one in alerts.everybody()}
+@dataclass(frozen=True)
+class Manner:
+    """How a receiver is told, and who is when it cannot be."""
+
+    style: Style = field(default_factory=Style)
+    fallback: Fallback | None = None
+
+
+def manners(alerts: Alerts) -> dict[str, Manner]:
+    """By the receivers' names."""
+    receivers = {one.name: one for one in alerts.everybody}
+    return {
+        name: Manner(
+            Style(one.title, one.text, alerts.external_url),
+            Fallback(one.fallback, tuple(channels(receivers[one.fallback])), one.fallback_after)
+            if one.fallback
+            else None,
+        )
+        for name, one in receivers.items()
+    }
 
 
 def deliver_due(
@@ -46,7 +65,7 @@ def deliver_due(
     rng: random.Random,
     clock: Callable[[], datetime] = times.now,
     over: Callable[[], bool] = lambda: False,
-    looks: Mapping[str, Style] | None = None,
+    told_how: Mapping[str, Manner] | None = None,
 ) -> int:
     """Send every message that is due, once each, until `over`. Returns how many attempts were made.
 
@@ -59,25 +78,29 @@ def deliver_due(
             message = outbox.claim(tx, clock(), LEASE, working)
         if not message:
             break
-        outcome = known[message["channel"]].send(_compose(store, message, looks or {}))
+        manner = (told_how or {}).get(message["receiver"], Manner())
+        outcome = known[message["channel"]].send(_compose(store, message, manner.style))
         attempts += 1
         now = clock()
         retry_at = next_attempt(message["attempts"] + 1, times.moment(message["created_at"]), now, outcome, rng)
         with store.write() as tx:
-            outbox.settle(tx, message, now=now, ok=outcome.ok, detail=outcome.detail, retry_at=retry_at)
+            detail, given_up = outcome.detail, not outcome.ok and retry_at is None
+            if manner.fallback and tell_instead(tx, message, outcome, manner.fallback, now, given_up=given_up):
+                detail += f"; {manner.fallback.receiver} is told instead"
+            outbox.settle(tx, message, now=now, ok=outcome.ok, detail=detail, retry_at=retry_at)
         if not outcome.ok and not outcome.permanent:
             working.discard(message["channel"])
     return attempts
 
 
 def deliver_for(
-    store: Store, known: Mapping[str, Channel], limit: timedelta, looks: Mapping[str, Style] | None = None
+    store: Store, known: Mapping[str, Channel], limit: timedelta, told_how: Mapping[str, Manner] | None = None
 ) -> None:
     """Deliver what is due and what becomes due within the limit; the rest waits for the next command."""
     rng = random.Random()  # noqa: S311 - jitter, not a secret
     end = times.now() + limit
     while True:
-        deliver_due(store, known, rng, over=lambda: times.now() >= end, looks=looks)
+        deliver_due(store, known, rng, over=lambda: times.now() >= end, told_how=told_how)
         with store.read() as tx:
             waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending" and row["channel"] in known]
         if not waiting or times.now() >= end or min(times.moment(row["due_at"]) for row in waiting) > end:
@@ -85,8 +108,8 @@ def deliver_for(
         time.sleep(PAUSE_S)
 
 
-def _compose(store: Store, message: Mapping[str, Any], looks: Mapping[str, Style]) -> Message:
+def _compose(store: Store, message: Mapping[str, Any], style: Style) -> Message:
     group = Group.from_dict(message["notification"])
     with store.read() as tx:
         backups = last_proven(snapshots.held(tx, sorted({news.alert.host for news in group.notifications})))
-    return compose(group, looks.get(group.receiver, Style()), backups)
+    return compose(group, style, backups)

@@ -111,5 +111,8 @@ def _words(check: str, evidence: HostEvidence, now: datetime) -> Iterator[str]:
         if filesystem == check:
             earliest, latest = ((when - now).total_seconds() for when in (full.earliest, full.latest))
             yield f"{mount} full in {span(earliest)} to {span(latest)}, if it goes on like this"
+    for (filesystem, mount), reason in sorted(evidence.unforeseen.items()):
+        if filesystem == check:
+            yield f"{mount}: when it is full cannot be told, {reason}"
     if said := evidence.unusual.get((check, "")):
         yield f"unusual for this hour: {said}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from .config_base import Duration, Secret, Section, read_named
 from .escalation_config import Step
 
 Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=60))]
+Place = tuple[int | str, ...]
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 
 
@@ -59,7 +61,7 @@ class Alertmanager(Section):
     url: Secret
     headers: dict[str, Secret] = Field(default_factory=dict)
     timeout: Timeout = timedelta(seconds=10)
-    resolve_timeout: Duration = Field(default=timedelta(hours=4), ge=timedelta(minutes=1))
+    resolve_timeout: Duration = Field(default=timedelta(days=1), ge=timedelta(minutes=1))
 
 
 class Email(Section):
@@ -106,3 +108,19 @@ class Receiver(Section):
     escalation: str | None = None
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
     email: list[Email] = Field(default_factory=list)
+    fallback: str | None = None
+    fallback_after: Duration = Field(default=timedelta(minutes=15), ge=timedelta(0))
+
+
+def fallback_faults(places: Mapping[Place, Receiver]) -> Iterator[tuple[Place, str]]:
+    """Fallbacks that are nobody, or lead back to where they began: where it is written, and what is wrong."""
+    fallbacks = {receiver.name: receiver.fallback for receiver in places.values()}
+    for place, receiver in places.items():
+        if receiver.fallback is not None and receiver.fallback not in fallbacks:
+            there = ", ".join(fallbacks)
+            yield (*place, "fallback"), f"there is nobody called {receiver.fallback!r} (there are: {there})"
+        chain = [receiver.name]
+        while (following := fallbacks.get(chain[-1])) is not None and following not in chain:
+            chain.append(following)
+        if following == receiver.name:
+            yield (*place, "fallback"), f"{' -> '.join([*chain, following])} is a circle"

@@ -17,19 +17,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import alerting, clocks, delivery, ledger, oncall, times
+from . import alerting, clocks, delivery, ledger, refreshing, times
 from .advising import evidence_of
 from .alerts.model import AlertState
 from .config import Settings
+from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
+from .notify.channel import Outcome
 from .page import HostPage, host_page
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, checks, history, outbox, runs
-from .store import oncall as oncall_records
-from .telling import tell, telling
+from .telling import Telling, rules_of, tell
 from .views.report import Report, report
+from .watching import watch
 
 POLL_S = 0.5
 CANCEL_S = 30
@@ -70,7 +72,7 @@ class Session:
         self.store = Store(settings.store_url)
         self._channels = delivery.channels_of(settings)
         self._targets = {name: channel for known in self._channels.values() for name, channel in known.items()}
-        self._looks = delivery.styles(settings.alerts)
+        self._manners = delivery.manners(settings.alerts)
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -93,14 +95,12 @@ class Session:
     def tell(self, hurry: Callable[[AlertState], bool] = lambda _: False, run_id: str | None = None) -> None:
         """Decide who is to be told of what by now."""
         now = times.now()
-        with self.store.read() as tx:
-            overrides = oncall_records.since(tx, now)
-        # Calendars may have to be fetched: the store must not wait for that.
-        duty = oncall.duty(self.settings, overrides, now)
+        plan = plan_of(self.store, self.settings, now)
         with self.store.write() as tx:
-            how = telling(tx, self.settings, self._channels, duty, now)
-            if how is not None:
-                tell(tx, how, now, hurry, run_id)
+            watch(tx, now, self.settings.alerts.expect_rounds)
+            rules = rules_of(tx, self.settings, now)
+            if rules is not None:
+                tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
 
     def deliver(self, run_id: str | None = None) -> None:
         """Tell all that is known by now, and deliver it: after a command nothing more comes for long.
@@ -109,15 +109,23 @@ class Session:
         """
         self.tell(lambda alert: not alert.labels, run_id)
         try:
-            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._looks)
+            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._manners)
         except KeyboardInterrupt:
             self.told_to_stop = True
 
     def deliver_once(self, fingerprint: str) -> None:
         """What a person did to an alert is told at once."""
         self.tell(lambda alert: alert.fingerprint == fingerprint)
+        self.deliver_now()
+
+    def deliver_now(self) -> int:
+        """Deliver what is due, without waiting for anything; how many attempts that were."""
         rng = random.Random()  # noqa: S311 - jitter, not a secret
-        delivery.deliver_due(self.store, self._targets, rng, looks=self._looks)
+        return delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
+
+    def refresh(self) -> Mapping[str, Outcome]:
+        """Say again to Alertmanagers what still fires; what came of each."""
+        return refreshing.refresh(self.store, self._channels)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
@@ -186,7 +194,7 @@ class Session:
                 entries = ledger.ingest(self.store, path, times.now())
                 if not over:
                     self.tell(run_id=run_id)
-                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, looks=self._looks)
+                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, told_how=self._manners)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:

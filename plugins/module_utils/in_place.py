@@ -46,8 +46,9 @@ class InPlace:
     def _declared(self):
         """The source as it is declared today, or as it was when it was saved."""
         source = registry.source_of({**self._header["definition"], **self._wish["definition"]})
-        if not hasattr(source, "put_back"):
-            raise BackupError("engine_failed", _BY_HAND.format(self._header["source"]))
+        by_hand = getattr(source, "by_hand", None)
+        if by_hand:
+            raise BackupError("engine_failed", by_hand.format(self._header["source"]))
         return source
 
     def _left(self):
@@ -167,10 +168,6 @@ def undo(session, record, snapshot):
 
 
 _UNFINISHED = "found that an earlier restore, of snapshot {0[snapshot]:.8}, begun at {0[began_at]}, did not end well"
-_BY_HAND = (
-    "A whole server is not put back by itself. Nothing was done. Restore {0} into a directory (--to) and follow the "
-    "steps for its method in docs/backup.md."
-)
 _NO_SAFETY = (
     "The safety snapshot of what is there now failed: {0} Nothing was overwritten. Repair that, or go on without one "
     "(--no-safety), when what is there is worth nothing."

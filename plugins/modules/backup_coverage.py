@@ -16,17 +16,8 @@ description:
     and compares them with the definitions of sources.
   - What could not be looked at is C(unknown) with a remedy; it never counts as covered.
   - The walk is bounded in entries and in time, follows no links and stays on each filesystem.
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is changed.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  platform:
-    support: full
-    description: Linux hosts.
-    platforms: posix
+extends_documentation_fragment:
+  - roundsman.fleet.read_only
 options:
   sources:
     description:

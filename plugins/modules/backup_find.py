@@ -16,17 +16,7 @@ description:
     changed from one snapshot to the next.
 extends_documentation_fragment:
   - roundsman.fleet.repository
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is changed.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  platform:
-    support: full
-    description: Linux hosts.
-    platforms: posix
+  - roundsman.fleet.read_only
 options:
   pattern:
     description:

@@ -15,17 +15,8 @@ description:
   - Lists what the repository holds for this host. An empty repository, or none at all, gives an empty list.
   - With O(sources) it first checks definitions and fails with all faults at once. Without O(repository) it does
     nothing else.
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is changed.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  platform:
-    support: full
-    description: Linux hosts.
-    platforms: posix
+extends_documentation_fragment:
+  - roundsman.fleet.read_only
 options:
   sources:
     description:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from roundsman.alerts.model import Notify, NotifyKind, Status
@@ -17,6 +17,7 @@ class Group:
     key: str
     labels: Mapping[str, str]
     notifications: tuple[Notify, ...]
+    instead_of: Mapping[str, str] = field(default_factory=dict)  # targets that could not be told, and why
 
     @property
     def name(self) -> str:
@@ -52,7 +53,11 @@ class Group:
             now = newest[news.alert.fingerprint]
             if now.kind is NotifyKind.STILL:
                 newest[news.alert.fingerprint] = Notify(news.kind, now.alert, now.key)
-        return type(self)(self.receiver, self.key, self.labels, worst_first(newest.values()))
+        return replace(
+            self,
+            notifications=worst_first(newest.values()),
+            instead_of={**earlier.instead_of, **self.instead_of},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -60,12 +65,13 @@ class Group:
             "key": self.key,
             "labels": dict(self.labels),
             "notifications": [news.to_dict() for news in self.notifications],
+            "instead_of": dict(self.instead_of),
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         news = tuple(Notify.from_dict(one) for one in plain["notifications"])
-        return cls(plain["receiver"], plain["key"], plain["labels"], news)
+        return cls(plain["receiver"], plain["key"], plain["labels"], news, plain.get("instead_of", {}))
 
 
 def worst_first(notifications: Iterable[Notify]) -> tuple[Notify, ...]:

@@ -20,6 +20,8 @@ class CheckKind(StrEnum):
     FRESH_RETENTION = "fresh-retention"
     FRESH_CHECK = "fresh-check"
     FRESH_DRILL = "fresh-drill"
+    ISOLATED = "isolated"  # most hosts cannot be reached from here
+    ROUNDS = "rounds"  # rounds are made in time
     RUN = "run"  # a playbook went through on the host
     MEASURED = ""  # a check of the host's own list, measured by the health sweep
 

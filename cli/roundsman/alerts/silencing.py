@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from roundsman.alerts.intervals import Intervals, containing
 from roundsman.alerts.matchers import Labels, Matcher, Matchers, Operator, matches_all, parse, text_of
+from roundsman.alerts.model import AlertState
 from roundsman.alerts.names import FRESHNESS, RESERVED_NAMES, CheckKind, check_kind
 
 # What "until it resolves" means at most: an alert that lasts longer deserves a second thought.
@@ -130,10 +131,10 @@ class Silencer:
         return [one for one in (*by_label, *self._others) if matches_all(one.matchers, labels)]
 
 
-def of_alert(labels: Labels) -> Matchers:
-    """The matchers of one alert and no other."""
-    names = [name for name in ("alertname", "host", "check") if labels.get(name)]
-    return tuple(Matcher(name, Operator.EQUAL, labels[name]) for name in names or sorted(labels))
+def of_alert(alert: AlertState) -> Matchers:
+    """The matchers of one alert and no other: of what was posted, all its labels make it what it is."""
+    labels = alert.labels or {"host": alert.host, "check": alert.check}
+    return tuple(Matcher(name, Operator.EQUAL, value) for name, value in sorted(labels.items()) if value)
 
 
 @dataclass(frozen=True)

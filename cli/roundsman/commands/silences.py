@@ -177,7 +177,6 @@ def _change(
 
 def _meant(tx: Transaction, texts: Sequence[str], alert: str | None) -> tuple[Matchers, str | None]:
     """The matchers, and the fingerprint of the one alert if that is meant."""
-    from ..alerts.labels import labels_of  # noqa: PLC0415
     from ..alerts.matchers import MatcherError, parse_all  # noqa: PLC0415
     from ..alerts.model import AlertState  # noqa: PLC0415
     from ..alerts.silencing import of_alert  # noqa: PLC0415
@@ -191,14 +190,15 @@ def _meant(tx: Transaction, texts: Sequence[str], alert: str | None) -> tuple[Ma
     state = one_of(alerts.find(tx, alert), "alert", alert, "fingerprint")
     if state["phase"] == "resolved":
         raise Failure(f"alert {alert} is resolved since {state['resolved_at']}; nothing to silence", ExitCode.USAGE)
-    return of_alert(labels_of(AlertState.from_dict(state))), state["fingerprint"]
+    return of_alert(AlertState.from_dict(state)), state["fingerprint"]
 
 
 def _matched(tx: Transaction, matchers: Matchers) -> list[AlertState]:
     from ..alerts.labels import labels_of  # noqa: PLC0415
     from ..alerts.matchers import matches_all  # noqa: PLC0415
     from ..alerts.model import AlertState  # noqa: PLC0415
-    from ..store import alerts  # noqa: PLC0415
+    from ..store import alerts, hosts  # noqa: PLC0415
 
+    of_hosts = {row["host"]: row["labels"] for row in hosts.every(tx)}
     states = [AlertState.from_dict(state) for state in alerts.listed(tx)]
-    return [state for state in states if matches_all(matchers, labels_of(state))]
+    return [state for state in states if matches_all(matchers, labels_of(state, of_hosts.get(state.host)))]

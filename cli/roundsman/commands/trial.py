@@ -19,7 +19,7 @@ from .common import Failure, config_option, json_option, load_settings, print_js
 @json_option
 @config_option
 def test(receiver: str, resolved: bool, by: str, as_json: bool, config: str | None) -> None:
-    """Send a message that is marked as a test through every target of RECEIVER, and say what came of each."""
+    """Send a marked test through every target of RECEIVER, or of a person, and say what came of each."""
     from .. import times  # noqa: PLC0415
     from ..trying import try_receiver  # noqa: PLC0415
 
@@ -27,7 +27,7 @@ def test(receiver: str, resolved: bool, by: str, as_json: bool, config: str | No
     try:
         outcomes = try_receiver(settings.alerts, receiver, by, times.now(), resolved=resolved)
     except LookupError as error:
-        raise Failure(f"there is no receiver {receiver!r} (there are: {error})", ExitCode.USAGE) from None
+        raise Failure(f"there is nobody called {receiver!r} (there are: {error})", ExitCode.USAGE) from None
     if not outcomes:
         raise Failure(f"receiver {receiver!r} has no target; nothing was sent", ExitCode.USAGE)
     taken = sum(outcome.ok for outcome in outcomes.values())

@@ -37,11 +37,14 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True)
 class HostEvidence:
-    """All that is known about one host. `forecasts` and `unusual` (words) are by check and performance data's label."""
+    """All that is known about one host. `forecasts`, `unforeseen` (of what is amiss, why it has no forecast) and
+    `unusual` (words) are by check and performance data's label.
+    """
 
     host: str
     results: Sequence[Result] = ()  # the newest of each check, as docs/records.md has them
     forecasts: Mapping[tuple[str, str], Forecast] = field(default_factory=dict)
+    unforeseen: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unusual: Mapping[tuple[str, str], str] = field(default_factory=dict)
     snapshots: Sequence[Mapping[str, Any]] = ()  # newest first, as store.snapshots.held has them
     missing: Sequence[Missing] = ()

@@ -27,19 +27,19 @@ class Alertmanager:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_s: float = 10.0
-    resolve_timeout: timedelta = timedelta(hours=4)
+    resolve_timeout: timedelta = timedelta(days=1)
 
     def problem(self) -> str | None:
         return url_problem(self.url)
 
     def send(self, message: Message) -> Outcome:
-        return self._post(message.alerts)
+        return self._post(message.alerts, message.notes)
 
     def refresh(self, states: Iterable[AlertState]) -> Outcome:
         """Say again of these alerts that they fire: to be called well within every `resolve_timeout`."""
         return self._post([view(Notify(NotifyKind.OPENED, state, "")) for state in states if state.is_open])
 
-    def _post(self, alerts: Sequence[AlertView]) -> Outcome:
+    def _post(self, alerts: Sequence[AlertView], notes: Sequence[str] = ()) -> Outcome:
         if problem := self.problem():
             return Outcome(ok=False, permanent=True, detail=problem)
         outcome = Outcome(ok=True, detail="nothing to say")
@@ -49,7 +49,7 @@ class Alertmanager:
             if not looked.outcome.ok:
                 return looked.outcome
             now = times.now()
-            said = [_document(alert, now + self.resolve_timeout) for alert in batch]
+            said = [_document(alert, now + self.resolve_timeout, notes) for alert in batch]
             try:
                 ended = list(_ended(looked.body, said, now))
             except (AttributeError, KeyError, TypeError, ValueError):
@@ -66,14 +66,15 @@ class Alertmanager:
         return ask(Request(method, url, body, self.headers, self.timeout_s, secrets, quotes=True))
 
 
-def _document(alert: AlertView, firing_until: datetime) -> dict[str, Any]:
+def _document(alert: AlertView, firing_until: datetime, notes: Sequence[str]) -> dict[str, Any]:
     ends_at = max(alert.until or alert.since, alert.since) if not alert.firing else firing_until
     annotations = {
         "summary": alert.summary, "description": alert.facts, "command": alert.command, "run": alert.run,
         "recommended": alert.recommended, "backup": alert.backup, "runbook_url": alert.runbook_url,
+        "notes": " ".join(notes),
     }  # fmt: skip
     return {
-        "labels": {**alert.labels, "alertname": alert.check, ID_LABEL: alert.fingerprint},
+        "labels": {"alertname": alert.check.partition(":")[0], **alert.labels, ID_LABEL: alert.fingerprint},
         "annotations": {name: text for name, text in annotations.items() if text},
         "startsAt": rfc3339(alert.since),
         "endsAt": rfc3339(ends_at),

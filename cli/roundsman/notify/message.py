@@ -29,6 +29,7 @@ class Message:
     title: str
     text: str
     alerts: tuple[AlertView, ...]
+    notes: tuple[str, ...]  # why it comes to this receiver, when it was meant for another
     key: str  # idempotency key: the same for every attempt to deliver the same news to the same receiver
 
     @property
@@ -39,18 +40,16 @@ class Message:
 _DEFAULT = Style()
 
 
-def compose(
-    group: Group, style: Style = _DEFAULT, backups: Mapping[str, str] | None = None, notes: Sequence[str] = ()
-) -> Message:
-    """The message of one group. `backups`: host -> what of it could be restored; `notes` come before all else.
+def compose(group: Group, style: Style = _DEFAULT, backups: Mapping[str, str] | None = None) -> Message:
+    """The message of one group. `backups`: host -> what of it could be restored.
 
     A template that fails is told of in the message and costs nobody the news.
     """
-    facts = facts_of(group, style.external_url, backups, notes)
+    facts = facts_of(group, style.external_url, backups)
     faults: list[str] = []
     title = _own("title", style.title, facts, faults) or facts["title"]
     text = _own("text", style.text, facts, faults) or render(DEFAULT_TEXT, facts)
-    parts = [*notes, text, *faults]
+    parts = [*facts["notes"], text, *faults]
     news = "\n".join((group.receiver, *sorted(item.key for item in group.notifications)))
     return Message(
         receiver=group.receiver,
@@ -62,13 +61,12 @@ def compose(
         title=_cut(one_line(title), TITLE_LENGTH),
         text=_cut("\n\n".join(_printable(part).strip("\n") for part in parts), TEXT_LENGTH) + "\n",
         alerts=tuple(facts["alerts"]),
+        notes=tuple(facts["notes"]),
         key=hashlib.sha256(news.encode("utf-8", "surrogatepass")).hexdigest()[:32],
     )
 
 
-def facts_of(
-    group: Group, external_url: str | None = None, backups: Mapping[str, str] | None = None, notes: Sequence[str] = ()
-) -> dict[str, Any]:
+def facts_of(group: Group, external_url: str | None = None, backups: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What templates know, as docs/alerts.md has it."""
     known = backups or {}
     alerts = [view(news, external_url, known.get(news.alert.host)) for news in group.notifications]
@@ -82,8 +80,12 @@ def facts_of(
         "alerts": alerts,
         "firing": [alert for alert in alerts if alert.firing],
         "resolved": [alert for alert in alerts if not alert.firing],
-        "notes": list(notes),
+        "notes": [_note(target, why) for target, why in group.instead_of.items()],
     }
+
+
+def _note(target: str, why: str) -> str:
+    return f"This was meant for {one_line(target)}, which could not be told: {one_line(why)}"
 
 
 def _own(name: str, source: str | None, facts: Mapping[str, Any], faults: list[str]) -> str | None:

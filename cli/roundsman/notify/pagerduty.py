@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from roundsman.alerts.model import Status
+from roundsman.alerts.model import NotifyKind, Status
 from roundsman.notify.channel import Outcome
 from roundsman.notify.http import Request, ask, encode, url_problem
 from roundsman.notify.message import Message
@@ -37,14 +38,16 @@ class PagerDuty:
         if problem := self.problem():
             return Outcome(ok=False, permanent=True, detail=problem)
         refused: list[Outcome] = []
-        for alert in message.alerts:
-            outcome = self._post(event(alert, self.routing_key))
+        # What it knows and what goes on is told again only when nothing else is: then it is a reminder.
+        news = [alert for alert in message.alerts if alert.kind is not NotifyKind.STILL] or message.alerts
+        for alert in news:
+            outcome = self._post(event(alert, self.routing_key, message.notes))
             if not outcome.ok and not outcome.permanent:
                 return outcome
             if not outcome.ok:
                 refused.append(outcome)
         if refused:
-            of = f"{len(refused)} of {len(message.alerts)} events refused: " if len(message.alerts) > 1 else ""
+            of = f"{len(refused)} of {len(news)} events refused: " if len(news) > 1 else ""
             return Outcome(ok=False, permanent=True, detail=of + refused[0].detail)
         return Outcome(ok=True, detail=outcome.detail)
 
@@ -55,7 +58,7 @@ class PagerDuty:
         return ask(request).outcome
 
 
-def event(alert: AlertView, routing_key: str) -> dict[str, Any]:
+def event(alert: AlertView, routing_key: str, notes: Sequence[str] = ()) -> dict[str, Any]:
     payload = {
         "summary": f"{alert.severity} {alert.host}: {alert.summary}"[:_LONGEST_SUMMARY],
         "source": alert.host,
@@ -63,7 +66,7 @@ def event(alert: AlertView, routing_key: str) -> dict[str, Any]:
         "timestamp": rfc3339(alert.updated_at),
         "component": alert.check,
         "class": str(alert.evidence.get("type") or alert.check.partition(":")[0]),
-        "custom_details": _details(alert),
+        "custom_details": _details(alert, notes),
     }
     return {
         "routing_key": routing_key,
@@ -85,9 +88,10 @@ def _action(alert: AlertView) -> str:
     return "acknowledge" if alert.acknowledged_by else "trigger"
 
 
-def _details(alert: AlertView) -> dict[str, Any]:
+def _details(alert: AlertView, notes: Sequence[str]) -> dict[str, Any]:
     """What is known, with the evidence as far as PagerDuty takes it."""
     details: dict[str, Any] = {
+        **({"notes": list(notes)} if notes else {}),
         "since": rfc3339(alert.since),
         "run": alert.run,
         "command": alert.command,

@@ -21,7 +21,7 @@ def trial(receiver: str, by: str, now: datetime, *, resolved: bool = False) -> G
     """A test alert that says of itself what it is, or its end."""
     said = f"TEST by {by}: nothing is wrong, receiver {receiver} is being tried"
     news = _news(CHECK, said, now, _DISK)
-    return Group(receiver, HOST, {"host": HOST}, (_ended(news, now) if resolved else news,))
+    return _group(receiver, _ended(news, now) if resolved else news)
 
 
 def template_fault(template: str) -> str | None:
@@ -29,7 +29,7 @@ def template_fault(template: str) -> str | None:
     now = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
     disk, backup = _news("data-disk", "/var 97% used", now, _DISK), _news("backup:shop", "it failed", now, {})
     for news in ((disk, backup), (disk,), (_ended(disk, now),)):
-        group = Group("example", HOST, {"host": HOST}, news)
+        group = _group("example", *news)
         try:
             made = render(template, facts_of(group))
         except TemplateError as error:
@@ -37,6 +37,10 @@ def template_fault(template: str) -> str | None:
         if not made.strip():
             return "it makes nothing"
     return None
+
+
+def _group(receiver: str, *news: Notify) -> Group:
+    return Group(receiver, f'{{}}:{{host="{HOST}"}}', {"host": HOST}, news)
 
 
 def _news(check: str, said: str, now: datetime, evidence: Mapping[str, Any]) -> Notify:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from roundsman.alerts.model import Notify, NotifyKind, Status
+from roundsman.alerts.model import AlertState, Notify, NotifyKind, Status
 from roundsman.notify.recommended import recommended
 from roundsman.notify.redact import scrub
 
@@ -81,13 +81,19 @@ def view(news: Notify, external_url: str | None = None, backup: str | None = Non
         run=alert.run,
         fingerprint=alert.fingerprint,
         episode=alert.episode,
-        labels={"host": alert.host, "check": alert.check, "severity": alert.severity.lower()},
+        labels=_labels(alert),
         command=f"roundsman alerts show {alert.fingerprint}",
         recommended=recommended(one_line(alert.host), alert.check, alert.run),
         backup=backup,
         runbook_url=_web_address(evidence.get("runbook_url")),
         url=f"{external_url.rstrip('/')}/alerts/{alert.fingerprint}" if external_url else None,
     )
+
+
+def _labels(alert: AlertState) -> dict[str, str]:
+    """As routes see them: a check that can no longer be looked at keeps its severity, or its page would seem over."""
+    severity = alert.known_status if alert.is_open else alert.severity
+    return {"host": alert.host, "check": alert.check, "severity": severity.lower(), **alert.labels}
 
 
 def one_line(text: str) -> str:

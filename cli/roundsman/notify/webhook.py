@@ -61,6 +61,7 @@ def payload(message: Message) -> dict[str, Any]:
         "commonLabels": dict(common),
         "title": message.title,
         "alerts": alerts,
+        **({"notes": list(message.notes)} if message.notes else {}),
         "run": newest.run,
     }
 

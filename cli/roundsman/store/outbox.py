@@ -14,13 +14,15 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from ..alerts.grouping import Group
-from ..times import stamp
+from ..times import moment, stamp
 from .database import Row, Transaction, rows
 from .schema import deliveries, outbox, outbox_alerts
 
 
-def add(tx: Transaction, *, channel: str, group: Group, run_id: str | None, now: datetime) -> None:
-    """Put the news of one group for one channel in the outbox.
+def add(
+    tx: Transaction, *, channel: str, group: Group, run_id: str | None, now: datetime, key: str | None = None
+) -> None:
+    """Put the news of one group for one channel in the outbox, under a key of its own.
 
     What older news of the group still waits there is told with it: a page must not arrive after its own end.
     """
@@ -28,7 +30,7 @@ def add(tx: Transaction, *, channel: str, group: Group, run_id: str | None, now:
     for row in rows(tx.execute(sa.select(outbox).where(same).order_by(outbox.c.created_at.desc()))):
         group = group.after(Group.from_dict(row["notification"]))
     tx.execute(sa.update(outbox).where(same).values(status="superseded"))
-    key = uuid4().hex
+    key = key or uuid4().hex
     tx.execute(
         sa.insert(outbox).values(
             key=key, receiver=group.receiver, channel=channel, group_key=group.key, run_id=run_id,
@@ -76,6 +78,33 @@ def waiting(tx: Transaction) -> list[Row]:
     """What is not delivered yet, or was given up, oldest first."""
     unfinished = outbox.c.status.in_(("pending", "failed"))
     return rows(tx.execute(sa.select(outbox).where(unfinished).order_by(outbox.c.due_at)))
+
+
+def is_there(tx: Transaction, key: str) -> bool:
+    return tx.scalar(sa.select(outbox.c.key).where(outbox.c.key == key)) is not None
+
+
+def waiting_for(tx: Transaction, channel: str, now: datetime) -> list[Row]:
+    """What a channel should have been told by now, oldest first."""
+    late = (outbox.c.attempts > 0) | (outbox.c.due_at <= stamp(now))
+    here = (outbox.c.channel == channel) & (outbox.c.status == "pending")
+    return rows(tx.execute(sa.select(outbox).where(here & late).order_by(outbox.c.created_at, outbox.c.key)))
+
+
+def of_group(tx: Transaction, channel: str, group_key: str) -> list[Row]:
+    """All that a channel was told of a group, or is to be told, oldest first."""
+    here = (outbox.c.channel == channel) & (outbox.c.group_key == group_key)
+    told = outbox.c.status.in_(("pending", "delivered"))
+    return rows(tx.execute(sa.select(outbox).where(here & told).order_by(outbox.c.created_at, outbox.c.key)))
+
+
+def failing_since(tx: Transaction, channel: str) -> datetime | None:
+    """When the attempts to deliver to a channel began to fail; None while the last one went well."""
+    here = deliveries.c.channel == channel
+    good = sa.select(deliveries.c.id).where(here & deliveries.c.ok).order_by(deliveries.c.id.desc()).limit(1)
+    since = sa.func.coalesce(good.scalar_subquery(), 0)
+    at = tx.scalar(sa.select(deliveries.c.at).where(here, deliveries.c.id > since).order_by(deliveries.c.id).limit(1))
+    return moment(at) if at else None
 
 
 def of_run(tx: Transaction, run_id: str) -> list[Row]:

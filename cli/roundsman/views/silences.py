@@ -39,7 +39,7 @@ def _when(silence: Silence, now: datetime) -> str:
     until = f"until {silence.ends_at:%b %d %H:%M}Z"
     if standing is Standing.PENDING:
         return f"pending, from {silence.starts_at:%b %d %H:%M}Z {until}"
-    return f"active {until} (in {span((silence.ends_at - now).total_seconds())})"
+    return f"{until} (in {span((silence.ends_at - now).total_seconds())})"
 
 
 def draw_matched(console: Console, states: Sequence[AlertState]) -> None:

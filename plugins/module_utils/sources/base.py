@@ -20,6 +20,7 @@ A source is a class with
   when the application refuses the copy, any other reason when nobody could look. Ends everything that it started;
 - `put_back(copy, values, effects)`: replace what is live by the restored copy; returns what was done, as a list of str;
   a kind of plain files leaves it out. `values` are those of backup time, as far as there are any;
+- `by_hand`, beside `put_back`: why this source is not put back by itself, a text with {0} for its id, or None;
 - `remains(effects)`, beside `put_back`: the definition cut down to what of it is still there, or None when all is
   gone, and what is proven to be gone, as a list of str. Left out by kinds whose dump itself shows it;
 - `settle(copy, effects)`, beside `put_back`: put right what a `put_back` left that was killed; returns what was done,

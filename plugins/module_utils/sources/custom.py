@@ -27,6 +27,7 @@ class CustomSource:
     def __init__(self, spec):
         self._spec = spec
         self._spool = None
+        self.by_hand = None if spec.get("restore") else _NO_RESTORE
 
     @classmethod
     def faults(cls, spec):
@@ -80,8 +81,6 @@ class CustomSource:
     def put_back(self, copy, _values, effects):
         """By the definition's own `restore` command, which alone knows what lives where."""
         spec = self._spec
-        if not spec.get("restore"):
-            raise BackupError("application_missing", _NO_RESTORE.format(spec["id"], copy))
         failure = ("engine_failed", "The restore command of {0}".format(spec["id"]))
         environment = _texts(spec.get("environment"))
         Commands(effects, spec.get("user")).run(spec["restore"], "ROUNDSMAN_COPY", copy, failure, environment)
@@ -117,6 +116,6 @@ _NOTHING = (
     "`into` the file for its standard output."
 )
 _NO_RESTORE = (
-    "{0} names no restore command. Nothing was replaced. Put in place by hand what was restored to {1}, or give this "
-    "source a restore command."
+    "{0} names no restore command. Nothing was done. Restore it into a directory (--to) and put it in place by hand, "
+    "or give this source a restore command."
 )

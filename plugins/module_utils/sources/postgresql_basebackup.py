@@ -46,6 +46,10 @@ class BasebackupSource:
 
     KEYS = ("method", *LOGIN_KEYS, "wal_archive")
     SPOOLS = True
+    by_hand = (
+        "A whole server is not put back by itself. Nothing was done. Restore {0} into a directory (--to) and follow "
+        "the steps for its method in docs/backup.md."
+    )
 
     def __init__(self, spec):
         self._spec = spec

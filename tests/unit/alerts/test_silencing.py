@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundsman.alerts.intervals import Interval, clock_range
-from roundsman.alerts.labels import labels_of
-from roundsman.alerts.matchers import matches_all, parse
+from roundsman.alerts.matchers import matches_all, parse, text_of
 from roundsman.alerts.silencing import (
     LONGEST_RUN,
     RunSilence,
@@ -101,10 +101,12 @@ def test_a_mute_whose_times_are_configured_no_more_mutes_nothing() -> None:
 
 
 def test_until_it_resolves_is_about_that_alert_only() -> None:
-    matchers = of_alert(labels_of(alert("CRITICAL")))
+    matchers = of_alert(alert("CRITICAL"))
     assert matches_all(matchers, DISK)
     assert not matches_all(matchers, DISK | {"check": "load"})
     assert matches_all(matchers, DISK | {"severity": "warning"})
+    posted = replace(alert("CRITICAL"), labels={"alertname": "Lag", "instance": "db1:9100"})
+    assert text_of(of_alert(posted)) == '{alertname="Lag",instance="db1:9100"}'
 
 
 TIMES = st.integers(-10_000, 10_000).map(at)

@@ -5,23 +5,22 @@ Her modules run as Ansible runs them: one process, arguments on stdin, one JSON 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .quick_repository import weaken
+from tests import warm
+
+from . import quick_repository
 
 PASSWORD = "correct-horse-battery"
-MODULES = "ansible_collections.roundsman.fleet.plugins.modules."
 CACHED_HOSTS = Path("/var/cache/roundsman-fleet")
 
 
@@ -36,17 +35,6 @@ def engines() -> dict[str, Path]:
         if said.returncode == 0:
             found.setdefault(said.stdout.split()[1], Path(candidate))
     return found
-
-
-@cache
-def _template(restic: Path) -> Path:
-    """An empty repository, made once for each restic and session."""
-    path = Path(tempfile.mkdtemp(prefix="roundsman-test-")) / "repository"
-    atexit.register(shutil.rmtree, path.parent)
-    secrets = {"RESTIC_REPOSITORY": str(path), "RESTIC_PASSWORD": PASSWORD}
-    subprocess.run([str(restic), "init"], env={**os.environ, **secrets}, check=True, capture_output=True)
-    weaken(path, PASSWORD)
-    return path
 
 
 class Anna:
@@ -90,7 +78,7 @@ class Anna:
 
     def start(self, module: str, **arguments: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", MODULES + module],
+            [sys.executable, "-m", warm.MODULES + module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -105,10 +93,11 @@ class Anna:
         return process
 
     def call(self, module: str, **arguments: Any) -> dict[str, Any]:
-        out, err = self.start(module, **arguments).communicate()
-        assert out.strip(), f"the module crashed: {err}"
-        result: dict[str, Any] = json.loads(out)
-        assert PASSWORD not in out + err
+        text_in = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+        done = warm.run(warm.MODULES + module, env=self.env(), cwd=self.root, text_in=text_in)
+        assert done.stdout.strip(), f"the module crashed: {done.stderr}"
+        result: dict[str, Any] = json.loads(done.stdout)
+        assert PASSWORD not in done.stdout + done.stderr
         return result
 
     def back_up(self, spec: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -156,7 +145,7 @@ class Anna:
 
     def with_repository(self) -> Anna:
         """Her repository is there before her first backup, and opens quickly."""
-        shutil.copytree(_template(self.restic_binary), self.repository)
+        quick_repository.make(self.restic_binary, Path(self.repository), PASSWORD)
         return self
 
     def twin(self, root: Path) -> Anna:

@@ -238,6 +238,16 @@ def test_secrets_reach_the_dump_and_nothing_else(anna: Anna) -> None:
     assert anna.verify(level="proven", checks={"data": [check, ""]})["verifications"][0]["level"] == "proven"
 
 
+def test_without_a_restore_command_the_plan_says_that_it_is_put_back_by_hand(anna: Anna) -> None:
+    record_of(back_up(anna))
+    for check_mode in (True, False):
+        refused = anna.restore(target=None, in_place=True, _ansible_check_mode=check_mode)
+        assert refused["restore"]["reason"] == "engine_failed", refused
+        assert "data names no restore command. Nothing was done." in refused["msg"]
+    planned = anna.restore(target=None, in_place=True, definition=custom(restore="true"), _ansible_check_mode=True)
+    assert planned["changed"], planned
+
+
 def effects_of(anna: Anna) -> Effects:
     return Effects(State(str(anna.state)), [], None, lambda: None, lambda: 20.0, lambda text: text)
 
@@ -251,8 +261,6 @@ def test_it_is_put_back_by_its_restore_command(anna: Anna) -> None:
     source = CustomSource(custom(restore=restore, environment={"LDAP_PASSWORD": SECRET}))
     assert source.put_back(str(copy), {}, effects_of(anna)) == ["the restore command of data ended well"]
     assert live.read_text().startswith(f"hello{SECRET}")
-    with pytest.raises(BackupError, match="names no restore command"):
-        CustomSource(custom()).put_back(str(copy), {}, effects_of(anna))
     with pytest.raises(BackupError, match="ended with 4"):
         CustomSource(custom(restore="exit 4")).put_back(str(copy), {}, effects_of(anna))
 

@@ -14,10 +14,18 @@ import pytest
 
 from tests.pythons import real_python
 
-from .cast import PASSWORD, Anna
+from .cast import PASSWORD, Anna, engines
 
 OLDEST_PYTHON = real_python("3.8")
 ANSIBLE = Path(sys.executable).parent
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> Anna:
+    """With one restic: their differences end below the modules, and the fleet plays the roles with each."""
+    if not engines():
+        pytest.skip("restic is not installed")
+    return Anna(tmp_path / "anna").with_repository()
 
 
 def play(anna: Anna, playbook: str, *options: str, python: str = sys.executable, **variables: Any) -> tuple[int, str]:

@@ -200,6 +200,24 @@ def test_faults(tmp_path: Path, line: str, fault: str) -> None:
     assert fault in found
 
 
+def test_what_is_written_twice_is_not_half_lost(tmp_path: Path) -> None:
+    text = "alerts:\n  receivers: [{name: a}]\n  route: {receiver: a}\n  receivers: [{name: b, name: c}]\nforks: 1\n"
+    assert faults(tmp_path, text) == [
+        "roundsman.yml:4: receivers: is written twice",
+        "roundsman.yml:4: name: is written twice",
+    ]
+
+
+def test_anchors_and_merges_are_no_doubles(tmp_path: Path) -> None:
+    text = "history: &h {raw: 1d}\nalerts: {receivers: [&a {name: x}]}\nforks: 1\n"
+    assert settings(tmp_path, text).history.raw == timedelta(days=1)
+    merged = "route:\n  receiver: a\n  routes: [&r {match: {b: c}, continue: true}, {<<: *r, match: {d: e}}]\n"
+    (tmp_path / "alertmanager.yml").write_text(merged + "receivers: [{name: a}]\n")
+    tree = settings(tmp_path, "alerts: {alertmanager: alertmanager.yml}\n").alerts.tree()
+    assert tree is not None
+    assert [(route.key, route.continues) for route in tree.routes] == [('{}/{b="c"}', True), ('{}/{d="e"}', True)]
+
+
 def test_local_is_the_zone_of_this_machine(tmp_path: Path) -> None:
     text = "alerts: {time_intervals: [{name: a, time_intervals: [{location: Local}]}]}\n"
     (interval,) = settings(tmp_path, text).alerts.rules.intervals()["a"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tests import warm
 
 BIN = Path(sys.executable).parent
 needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="restic is not installed")
@@ -43,9 +46,7 @@ class Desk:
         (self.folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"here": self.variables}}}))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [BIN / "roundsman", *arguments], cwd=self.folder, capture_output=True, text=True, check=False
-        )
+        return warm.run(BIN / "roundsman", *arguments, env=os.environ, cwd=self.folder)
 
 
 @pytest.fixture

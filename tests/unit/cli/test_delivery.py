@@ -16,6 +16,7 @@ import pytest
 
 from roundsman import delivery, ledger
 from roundsman.notify.channel import Channel, Target
+from roundsman.notify.templates import Style
 from roundsman.notify.webhook import Webhook
 from roundsman.store import Store, outbox
 
@@ -109,7 +110,7 @@ def test_killed_between_sending_and_settling_the_same_message_is_sent_again(stor
     with store.write() as tx:
         claimed = outbox.claim(tx, NOW, delivery.LEASE, known(endpoint))
     assert claimed is not None
-    known(endpoint)[CHANNEL].send(delivery._compose(store, claimed, {}))
+    known(endpoint)[CHANNEL].send(delivery._compose(store, claimed, Style()))
     assert deliver(store, known(endpoint)) == 1, "the other host's message; this one is leased"
     assert deliver(store, known(endpoint), NOW + delivery.LEASE) == 1
     keys = [key for key, _ in endpoint.received]

@@ -34,13 +34,18 @@ SITE = check("site", "OK") | {"type": "http", "area": "api", "unit": "s", "messa
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Ten days of a disk that fills, and a web site that is no longer looked at."""
+    """A disk that fills, and a web site that is no longer looked at."""
+    return recorded(tmp_path, grows_by=1 / 8)
+
+
+def recorded(tmp_path: Path, grows_by: float, status: str = "WARNING") -> Store:
+    """Ten days of the disk, by the hour, and the newest results."""
     store = Store(f"sqlite:///{tmp_path}/store.db")
     with store.write() as tx:
         for hour in range(240, -1, -1):
             at = NOW - timedelta(hours=hour)
-            history.record(tx, "web1", at, [filled(87 - hour / 8)])
-        for result, seen_at in ((filled(87), NOW), (SITE, NOW - timedelta(days=3))):
+            history.record(tx, "web1", at, [filled(87 - hour * grows_by)])
+        for result, seen_at in ((filled(87) | {"status": status}, NOW), (SITE, NOW - timedelta(days=3))):
             checks.save_result(tx, "web1", result["id"], result=result, seen_at=stamp(seen_at), state={})
     return store
 
@@ -100,6 +105,14 @@ def test_history_says_when_it_is_full_and_shows_a_day(store: Store) -> None:
     assert len(disk.points) == 25
     (words,) = [word for word in disk.words if word.startswith("/var full in ")]
     assert "4 d" in words, "13 of 100 are left, at 3 a day"
+
+
+@pytest.mark.parametrize("status", ["WARNING", "OK"])
+def test_what_is_amiss_says_why_nobody_can_tell_when_it_is_full(tmp_path: Path, status: str) -> None:
+    store = recorded(tmp_path, grows_by=0, status=status)
+    (disk,) = [line for line in page(store).lines if line.result["id"] == "disk"]
+    untold = "/var: when it is full cannot be told, there is no steady growth"
+    assert [word for word in disk.words if "full" in word] == ([untold] if status == "WARNING" else [])
 
 
 @pytest.mark.parametrize("width", [80, 200])

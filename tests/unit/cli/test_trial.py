@@ -37,6 +37,7 @@ class Desk:
             f"        - {{to: bob@example.org, from: r@example.org, smarthost: '127.0.0.1:{mail.port}', tls: none}}\n"
             "    - {name: empty}\n"
             "  route: {receiver: team}\n"
+            f"  people: {{anna: {{webhooks: [{{url: 'http://127.0.0.1:{hook.port}/anna'}}]}}}}\n"
         )
 
     def test(self, *arguments: str) -> Result:
@@ -88,9 +89,16 @@ def test_failures_are_told_without_secrets(desk: Desk) -> None:
     assert not [word for word in ("geheim", "token4711", KEY) if word in done.output + str(told)]
 
 
+def test_people_can_be_tried_too(desk: Desk) -> None:
+    assert desk.test("anna").output.startswith("anna/webhook/1  delivered: HTTP 200 OK\n1 of 1 targets")
+
+
 @pytest.mark.parametrize(
     ("receiver", "said"),
-    [("nobody", "there is no receiver 'nobody' (there are: team, empty)"), ("empty", "receiver 'empty' has no target")],
+    [
+        ("nobody", "there is nobody called 'nobody' (there are: team, empty, anna)"),
+        ("empty", "receiver 'empty' has no target"),
+    ],
 )
 def test_what_cannot_be_tried(desk: Desk, receiver: str, said: str) -> None:
     done = desk.test(receiver)

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from roundsman import times
-from roundsman.alerts.decide import Reason, decide
-from roundsman.alerts.model import AlertState, CheckResult, Notify, NotifyKind, Status
+from roundsman.alerts.decide import decide
+from roundsman.alerts.groups import GroupState, Told
+from roundsman.alerts.model import AlertState, CheckResult, NoData, Notify, NotifyKind, Status
 from roundsman.notify.alertmanager import Alertmanager
+from roundsman.notify.channel import Outcome, Target
+from roundsman.notify.webhook import Webhook
+from roundsman.refreshing import refresh
+from roundsman.store import Store, alerts, groups
 
 from ...alertmanager import RealAlertmanager, real_alertmanager, wait_for
 from .cast import DISK, message
 from .servers import Server, http_server
 
 ID = "5c12bc8c40ac"
-NEWS = {
-    Reason.OPENED: NotifyKind.OPENED,
-    Reason.REOPENED: NotifyKind.OPENED,
-    Reason.WORSENED: NotifyKind.WORSENED,
-    Reason.RESOLVED: NotifyKind.RESOLVED,
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +49,13 @@ class Disk:
         self.state: AlertState | None = None
         self.began = times.now() - timedelta(hours=1)
 
-    def turns(self, status: str, minute: float) -> Notify | None:
+    def news(self, status: str, minute: float) -> Notify:
         at = self.began + timedelta(minutes=minute)
         result = CheckResult(self.host, "disk", Status(status), f"/var is {status}", DISK, "01JD", at)
-        decision = decide(self.state, result, at)
-        self.state = decision.state
-        kind = NEWS.get(decision.reason)
-        if self.state is None or kind is None:
-            return None
+        self.state = decide(self.state, result, at).state
+        assert self.state is not None
+        kind = NotifyKind.OPENED if self.state.is_open else NotifyKind.RESOLVED
         return Notify(kind, self.state, f"{self.state.fingerprint}/{minute}")
-
-    def news(self, status: str, minute: float) -> Notify:
-        heard = self.turns(status, minute)
-        assert heard is not None
-        return heard
 
 
 def firing(running: RealAlertmanager, host: str) -> list[dict[str, Any]]:
@@ -91,7 +84,7 @@ def test_an_alert_fires_there_and_ends_there(running: RealAlertmanager, hook: Se
         "run": "01JD",
     }
     assert datetime.fromisoformat(str(there["startsAt"])) - disk.began < timedelta(seconds=1)
-    assert datetime.fromisoformat(str(there["endsAt"])) - times.now() > timedelta(hours=3, minutes=59)
+    assert datetime.fromisoformat(str(there["endsAt"])) - times.now() > timedelta(hours=23, minutes=59)
     wait_for(lambda: told(hook, "web1"))
     assert channel.send(message(disk.news("OK", 30))).ok
     assert firing(running, "web1") == []
@@ -105,7 +98,7 @@ def test_what_gets_worse_leaves_no_warning_behind(running: RealAlertmanager) -> 
     channel.send(message(disk.news("WARNING", 0)))
     channel.send(message(disk.news("CRITICAL", 5)))
     assert [alert["labels"]["severity"] for alert in firing(running, "web2")] == ["critical"]
-    disk.turns("WARNING", 10)  # better, of which nobody is told; at its end the warning was its last state
+    disk.news("WARNING", 10)  # better, of which nobody is told; at its end the warning was its last state
     channel.send(message(disk.news("OK", 15)))
     assert firing(running, "web2") == []
 
@@ -123,6 +116,41 @@ def test_a_refresh_brings_back_what_a_restart_forgot_and_ends_nothing(running: R
     disk.news("OK", 1)
     assert channel.refresh([disk.state]).detail == "nothing to say"
     assert len(firing(running, "web3")) == 1
+
+
+def test_what_can_no_longer_be_looked_at_does_not_seem_to_be_over(running: RealAlertmanager, hook: Server) -> None:
+    disk, channel = Disk("web6"), Alertmanager(running.url)
+    channel.send(message(disk.news("CRITICAL", 0)))
+    assert disk.state is not None
+    gone = NoData("web6", "disk", "host unreachable", "01JE", disk.began + timedelta(minutes=5))
+    blind = decide(disk.state, gone, gone.at).state
+    assert blind is not None
+    assert channel.refresh([blind]).ok
+    (there,) = firing(running, "web6")
+    assert there["labels"]["severity"] == "critical"
+    assert there["annotations"]["summary"] == "no data: host unreachable, was CRITICAL: /var is CRITICAL"
+
+
+def test_every_tick_repeats_what_the_receiver_was_told_and_nothing_else(
+    running: RealAlertmanager, tmp_path: Path
+) -> None:
+    store = Store(f"sqlite:///{tmp_path}/store.db")
+    told, over, others = Disk("tick1"), Disk("tick2"), Disk("tick3")
+    for disk in (told, over, others):
+        disk.news("CRITICAL", 0)
+    over.news("OK", 1)
+    with store.write() as tx:
+        for disk, receiver in ((told, "team"), (over, "team"), (others, "others")):
+            assert disk.state is not None
+            alerts.save(tx, disk.state.to_dict())
+            known = {disk.state.fingerprint: Told(Status.CRITICAL, disk.began)}
+            group = GroupState(disk.host, receiver, {}, disk.began, known)
+            groups.save(tx, group.id, group.flush_at, group.to_dict())
+    channels = {
+        "team": {"team/alertmanager/1": Alertmanager(running.url), "team/webhook/1": Webhook(Target("http://x"))}
+    }
+    assert refresh(store, channels) == {"team/alertmanager/1": Outcome(ok=True, detail="HTTP 200 OK")}
+    assert [len(firing(running, host)) for host in ("tick1", "tick2", "tick3")] == [1, 0, 0]
 
 
 def test_an_alert_that_nobody_repeats_expires(running: RealAlertmanager) -> None:

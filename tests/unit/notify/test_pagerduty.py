@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pagerduty import EventsApiV2Client, HttpError
 
-from roundsman.alerts.model import Notify, Phase
+from roundsman.alerts.model import Notify, NotifyKind, Phase
 from roundsman.notify.pagerduty import PagerDuty
 from roundsman.notify.templates import Style
 
@@ -134,6 +134,18 @@ def test_every_alert_of_a_message_is_an_incident(endpoint: PagerDutyEndpoint, ch
     channel.send(message(full_disk()))
     channel.send(message(heard(problem("load", "load 9")), repaired_disk()))
     assert sorted(endpoint.incidents.values()) == ["resolved", "triggered"]
+
+
+def still(news: Notify) -> Notify:
+    return replace(news, kind=NotifyKind.STILL)
+
+
+def test_what_goes_on_is_told_again_as_a_reminder_only(endpoint: PagerDutyEndpoint, channel: PagerDuty) -> None:
+    load = heard(problem("load", "load 9"))
+    channel.send(message(still(full_disk()), load))
+    assert list(endpoint.incidents) == [f"roundsman-{load.alert.fingerprint}"]
+    channel.send(message(still(full_disk()), still(load)))
+    assert endpoint.incidents == {DISK: "triggered", f"roundsman-{load.alert.fingerprint}": "triggered"}
 
 
 ANSWERS = [

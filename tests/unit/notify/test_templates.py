@@ -10,7 +10,7 @@ import yaml
 from roundsman.alerts.model import Notify
 from roundsman.config import Settings, parse
 from roundsman.config_file import ConfigError
-from roundsman.delivery import styles
+from roundsman.delivery import manners
 from roundsman.notify.backups import last_proven
 from roundsman.notify.sample import template_fault
 from roundsman.notify.templates import DEFAULT_TEXT, Style
@@ -77,7 +77,7 @@ def configured(receiver: str, folder: Path) -> Settings:
 def test_templates_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "team.j2").write_text("{{ host }} ä\n")
     settings = configured("text: {file: team.j2}", tmp_path)
-    assert styles(settings.alerts) == {"team": Style(None, "{{ host }} ä\n", "https://x.org")}
+    assert manners(settings.alerts)["team"].style == Style(None, "{{ host }} ä\n", "https://x.org")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_what_could_be_restored() -> None:
 def test_the_documented_templates_can_be_used() -> None:
     documentation = (Path(__file__).parents[3] / "docs/alerts.md").read_text("utf-8")
     example = yaml.safe_load(documentation.partition("### Templates")[2].partition("```yaml\n")[2].partition("```")[0])
-    (receiver,) = example["alerts"]["receivers"]
+    (receiver,) = example["receivers"]
     assert template_fault(receiver["title"]) is template_fault(receiver["text"]) is None
     own = Style(receiver["title"], receiver["text"])
     assert message(style=own).text == "disk: /var 97% used\n"
