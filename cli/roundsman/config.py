@@ -20,6 +20,7 @@ from .config_base import Duration, Section
 from .escalation_config import policy
 from .oncall_config import OnCall
 from .receivers_config import Heartbeat, Receiver, fallback_faults
+from .serve_config import Serve
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -29,6 +30,7 @@ SQLITE = "sqlite:///"
 class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
+    tick: Duration = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     expect_rounds: Duration | None = Field(default=None, gt=timedelta(0))
     external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
@@ -115,6 +117,7 @@ class Settings(Section):
     pass_environment: list[str] = Field(default_factory=list)
     alerts: Alerts = Field(default_factory=Alerts)
     history: History = Field(default_factory=History)
+    serve: Serve = Field(default_factory=Serve)
 
     @model_validator(mode="after")
     def _one_way_to_everyone(self) -> Settings:

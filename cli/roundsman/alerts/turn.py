@@ -32,6 +32,13 @@ class Rules:
     def labels(self, alert: AlertState) -> dict[str, str]:
         return labels_of(alert, self.host_labels.get(alert.host))
 
+    def inhibitor(self, firing: Mapping[str, Labels]) -> Inhibitor:
+        """`firing`: the labels of all that fires, by fingerprint."""
+        inhibitor = Inhibitor(self.inhibit, self.topology)
+        for name, labels in firing.items():
+            inhibitor.fires(name, labels)
+        return inhibitor
+
 
 @dataclass(frozen=True)
 class Turned:
@@ -64,9 +71,9 @@ def turn(
 
 
 def free(alerts: Iterable[AlertState], rules: Rules, now: datetime) -> set[tuple[str, str]]:
-    """Receiver and fingerprint wherever an alert that fires goes to a receiver now, and nothing holds it."""
+    """Fingerprint and receiver wherever an alert that fires goes to a receiver now, and nothing holds it."""
     met = _met({alert.fingerprint: alert for alert in alerts}, rules, now)
-    return {(state.receiver, member.alert.fingerprint) for _, state, member in met if member.held is None}
+    return {(member.alert.fingerprint, state.receiver) for _, state, member in met if member.held is None}
 
 
 def _met(
@@ -74,19 +81,12 @@ def _met(
 ) -> Iterator[tuple[Route, GroupState, Member]]:
     """Every alert that fires, in each group that its routes put it into, as one that is not known yet."""
     labels = {name: rules.labels(alert) for name, alert in every.items() if alert.is_open}
-    inhibitor = _inhibitor(rules, labels)
+    inhibitor = rules.inhibitor(labels)
     for name, its_labels in labels.items():
         for route in paths(rules.route, its_labels):
             member = Member(every[name], _held(every[name], its_labels, route, rules, inhibitor, now))
             group = GroupState(route.group_key(its_labels), route.receiver, route.group_labels(its_labels), now)
             yield route, group, member
-
-
-def _inhibitor(rules: Rules, labels: Mapping[str, Labels]) -> Inhibitor:
-    inhibitor = Inhibitor(rules.inhibit, rules.topology)
-    for name, its_labels in labels.items():
-        inhibitor.fires(name, its_labels)
-    return inhibitor
 
 
 def _held(
