@@ -17,11 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import alerting, clocks, delivery, ledger, refreshing, times
+from . import alerting, clocks, delivery, ledger, oncall, refreshing, times
 from .advising import evidence_of
 from .alerts.model import AlertState
 from .config import Settings
-from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
@@ -29,7 +28,8 @@ from .notify.channel import Outcome
 from .page import HostPage, host_page
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, checks, history, outbox, runs
-from .telling import Telling, rules_of, tell
+from .store import oncall as oncall_records
+from .telling import tell, telling
 from .views.report import Report, report
 from .watching import watch
 
@@ -95,12 +95,15 @@ class Session:
     def tell(self, hurry: Callable[[AlertState], bool] = lambda _: False, run_id: str | None = None) -> None:
         """Decide who is to be told of what by now."""
         now = times.now()
-        plan = plan_of(self.store, self.settings, now)
+        with self.store.read() as tx:
+            overrides = oncall_records.since(tx, now)
+        # Calendars may have to be fetched: the store must not wait for that.
+        duty = oncall.duty(self.settings, overrides, now)
         with self.store.write() as tx:
             watch(tx, now, self.settings.alerts.expect_rounds)
-            rules = rules_of(tx, self.settings, now)
-            if rules is not None:
-                tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
+            how = telling(tx, self.settings, self._channels, duty, now)
+            if how is not None:
+                tell(tx, how, now, hurry, run_id)
 
     def deliver(self, run_id: str | None = None) -> None:
         """Tell all that is known by now, and deliver it: after a command nothing more comes for long.

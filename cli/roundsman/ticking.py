@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from . import times
-from .config import Settings
-from .notify.channel import Outcome
-from .notify.heartbeat import ping
+from .heart import beat
 from .session import Session
 from .store import outbox
 from .times import stamp
@@ -38,27 +35,7 @@ def tick(session: Session) -> Ticked:
     failed = {name: outcome.detail for name, outcome in session.refresh().items() if not outcome.ok}
     with session.store.read() as tx:
         waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending"]
-    beat = _beat(session.settings)
-    if beat and not beat.ok:
-        failed["heartbeat"] = beat.detail
+    heartbeat = beat(session.store, session.settings.alerts.heartbeat)
+    if heartbeat and not heartbeat.ok:
+        failed["heartbeat"] = heartbeat.detail
     return Ticked(stamp(times.now()), attempts, len(waiting), failed)
-
-
-def _beat(settings: Settings) -> Outcome | None:
-    """Only after all of a tick went well, which is what the other side is to know. None while it is not due."""
-    wanted = settings.alerts.heartbeat
-    if wanted is None or not _due(settings.state_dir / "heartbeat", wanted.every.total_seconds()):
-        return None
-    outcome = ping(wanted.url.get_secret_value(), wanted.timeout.total_seconds())
-    if outcome.ok:
-        (settings.state_dir / "heartbeat").touch(mode=0o600)
-    return outcome
-
-
-def _due(mark: Path, every_s: float) -> bool:
-    try:
-        age = times.now().timestamp() - mark.stat().st_mtime
-    except FileNotFoundError:
-        return True
-    # Whoever ticks every minute shall not ping every other minute; and a mark of the future says nothing.
-    return not 0 <= age < every_s * 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Fault = Callable[..., AbstractContextManager[None]]
 
+HOMES = {"root": "root", "ops": "home/ops"}
 WEB_UNIT = """[Unit]
 Description=The shop's web server
 [Service]
@@ -133,6 +135,16 @@ class Host:
     def read(self, path: str) -> str:
         return self.run(f"cat {shlex.quote(path)}").stdout
 
+    def bring(self, source: Path, path: str, owner: str) -> None:
+        """Copy a folder of this machine to `path`, unless something is there. The host need not run."""
+        target = self._machine.root / path.lstrip("/")
+        if target.exists():
+            return
+        shutil.copytree(source, target)
+        ids = (self._machine.root / HOMES[owner]).stat()
+        for one in (target, *target.rglob("*")):
+            os.chown(one, ids.st_uid, ids.st_gid)
+
     # Keys
 
     @property
@@ -190,7 +202,7 @@ class Host:
 
     def _authorize(self) -> None:
         public = self._client_key.with_suffix(".pub").read_text()
-        for home in ("root", "home/ops"):
+        for home in HOMES.values():
             path = f"{home}/.ssh/authorized_keys"
             self._machine.put(path, public, 0o600)
             owner = (self._machine.root / home).stat()

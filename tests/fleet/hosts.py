@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.fleet import base, claim, network
+from tests.fleet import base, claim, network, quick_repositories
 from tests.fleet.backup_server import BackupServer
 from tests.fleet.faults import FAULTS
 from tests.fleet.host import Host, new_key
@@ -39,6 +39,9 @@ class Fleet:
         self.number = self._claim.number
         self.dir = self._claim.make_folder()
         self.hosts: dict[str, Host] = {}
+        # The hosts' repositories are there before their first backups. Without, Roundsman makes them.
+        self.quick_repositories = True
+        self._have_repositories: set[str] = set()
         self._control = self.dir / "cp"
         self._control.mkdir(mode=0o700)
         self.key = self.dir / "id_ed25519"
@@ -99,12 +102,22 @@ class Fleet:
         chosen = list(self.hosts.values() if hosts is None else hosts)
         for host in chosen:
             host.wait()
+        if self.quick_repositories:
+            self._bring_repositories(chosen)
         content: dict[str, Any] = {"hosts": {host.name: self._variables(host) for host in chosen}}
         if groups:
             content["children"] = {name: {"hosts": {h.name: {} for h in inside}} for name, inside in groups.items()}
         path = path or self.dir / "inventory.yml"
         path.write_text(yaml.safe_dump({"all": content}, sort_keys=False))
         return path
+
+    def _bring_repositories(self, hosts: list[Host]) -> None:
+        by_address = {host.address: host for host in self.hosts.values()}
+        for host in hosts:
+            # Once: what a test took away stays away.
+            if host.name not in self._have_repositories and "roundsman_backups" in host.vars:
+                self._have_repositories.add(host.name)
+                quick_repositories.bring(host, by_address)
 
     def _variables(self, host: Host) -> dict[str, Any]:
         return {

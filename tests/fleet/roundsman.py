@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tests import warm
+
 ROUNDSMAN = Path(sys.executable).parent / "roundsman"
 PASSWORD = "correct-horse-battery-staple-9f3c"
 PASSWORD_VARIABLE = "FLEET_REPOSITORY_PASSWORD"
@@ -81,10 +83,8 @@ class Roundsman:
         return {**os.environ, PASSWORD_VARIABLE: self._password}
 
     def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False,
-            env=self.environment, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        command, *options = self.command(*arguments)
+        return warm.run(Path(command), *options, env=self.environment, timeout=timeout)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         # Shells start background jobs with Ctrl-C ignored, and what is ignored stays so.

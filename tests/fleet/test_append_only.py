@@ -75,14 +75,14 @@ def test_a_compromised_host_cannot_take_its_backups_with_it(fleet: Fleet, tmp_pa
             roundsman_prune_host="vault1",
             roundsman_prune_repository=vault.path("web1"),
             roundsman_prune_user="ops",
-            roundsman_retention={"keep_last": 2},
+            roundsman_retention={"keep_last": 1},
         )
     )
     web1.run("mkdir /srv/data && head -c 300K /dev/urandom > /srv/data/orders")
     listener = Listener()
     on_call = Roundsman(tmp_path, fleet.inventory(), listener)
     try:
-        for _ in range(3):
+        for _ in range(2):
             web1.run("date +%s%N > /srv/data/changing")
             made = on_call.run("backup", "run", "--limit", "web1")
             assert made.returncode == 0, made.stdout + made.stderr
@@ -110,7 +110,7 @@ def test_a_compromised_host_cannot_take_its_backups_with_it(fleet: Fleet, tmp_pa
         (record,) = next(host for host in pruned["hosts"] if host["host"] == "web1")["prunes"]
         assert [one["id"] for one in record["remove"]] == genuine[:1], record
         assert len(record["future"]) == 3
-        assert [one["id"] for one in listed(vault)][:2] == genuine[1:]
+        assert [one["id"] for one in listed(vault)][:1] == genuine[1:]
         (alert,) = on_call.json("alerts", "list")
         assert (alert["host"], alert["check"], alert["status"]) == ("web1", "prune:data", "WARNING")
         assert "3 dated in the future" in alert["message"]

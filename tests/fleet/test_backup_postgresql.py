@@ -32,8 +32,10 @@ ALTER TABLE orders OWNER TO seller; GRANT SELECT ON orders TO "odd role";
 INSERT INTO orders (note) SELECT 'note ' || n FROM generate_series(1, 5000) n;
 SELECT lo_from_bytea(0, 'large');
 """
-LOAD = """while :; do echo "WITH one AS (INSERT INTO orders (note) VALUES ('more') RETURNING id)
-INSERT INTO \\"Odd \\"\\"Lines\\" SELECT id FROM one;"; done | su postgres -c 'psql -q shop'"""
+# Some hundred transactions a second; as many as there can be would be most of the CPU time of the whole fleet.
+LOAD = """while sleep .05; do for _ in {1..20}; do
+echo "WITH one AS (INSERT INTO orders (note) VALUES ('more') RETURNING id)
+INSERT INTO \\"Odd \\"\\"Lines\\" SELECT id FROM one;"; done; done | su postgres -c 'psql -q shop'"""
 SOURCE = {"id": "shop", "type": "postgresql", "database": "shop", "canary": "SELECT max(at) FROM orders"}
 
 

@@ -70,6 +70,7 @@ def test_no_secret_is_anywhere(fleet: Fleet, tmp_path: Path) -> None:
     web3 = fleet.host(
         "web3", variables=backed_up("/etc", "/not/there", roundsman_checks=CHECKS, roundsman_repository=remote("web3"))
     )
+    fleet.quick_repositories = False
     roundsman = Roundsman(tmp_path, fleet.inventory([web1, web2, web3]), password=password)
 
     with Watch(tmp_path, [password, in_url]) as watch:

@@ -71,9 +71,9 @@ def turn(
 
 
 def free(alerts: Iterable[AlertState], rules: Rules, now: datetime) -> set[tuple[str, str]]:
-    """Receiver and fingerprint wherever an alert that fires goes to a receiver now, and nothing holds it."""
+    """Fingerprint and receiver wherever an alert that fires goes to a receiver now, and nothing holds it."""
     met = _met({alert.fingerprint: alert for alert in alerts}, rules, now)
-    return {(state.receiver, member.alert.fingerprint) for _, state, member in met if member.held is None}
+    return {(member.alert.fingerprint, state.receiver) for _, state, member in met if member.held is None}
 
 
 def _met(

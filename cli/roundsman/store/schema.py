@@ -270,7 +270,9 @@ hosts = Table(
     metadata,
     Column("host", Text, primary_key=True),
     Column("labels", JSON, nullable=False),
+    # Names or addresses, as written.
     Column("depends_on", JSON, nullable=False),
+    Column("address", Text, nullable=False),
     Column("seen_at", TIME, nullable=False),
 )
 

@@ -77,17 +77,17 @@ def test_a_failed_task_is_recorded(tmp_path: Path) -> None:
     assert failed(records) == ["break"]
 
 
-@pytest.mark.parametrize(
-    "handled",
-    [
-        {**FAIL, "ignore_errors": True},
-        {"block": [FAIL], "rescue": [SAY]},
-        {"block": [{"block": [FAIL]}], "rescue": [SAY]},
-        {"block": [{"block": [FAIL], "always": [SAY]}], "rescue": [SAY]},
-    ],
-)
-def test_a_failure_that_the_playbook_handles_is_not(tmp_path: Path, handled: dict[str, Any]) -> None:
-    assert failed(play(tmp_path, handled)[0]) == []
+def test_failures_that_the_playbook_handles_are_not(tmp_path: Path) -> None:
+    first, second, third, fourth = ({**FAIL, "name": f"break {number}"} for number in range(4))
+    records, said = play(
+        tmp_path,
+        {**first, "ignore_errors": True},
+        {"block": [second], "rescue": [SAY]},
+        {"block": [{"block": [third]}], "rescue": [SAY]},
+        {"block": [{"block": [fourth], "always": [SAY]}], "rescue": [SAY]},
+    )
+    assert failed(records) == [], said
+    assert [said.count(f"TASK [break {number}]") for number in range(4)] == [1] * 4
 
 
 def test_a_rescue_that_fails_is(tmp_path: Path) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from roundsman.__main__ import cli
+from roundsman.store import Store, heartbeats
 from roundsman.times import stamp
 
 from ..ledger.builders import Run
@@ -61,10 +61,12 @@ def test_the_heartbeat_goes_out_as_often_as_wanted(config: Path, outside: Server
     for _ in range(2):
         assert tick(config).exit_code == 0
     assert outside.pings == 1
-    long_ago = time.time() - 3600
-    os.utime(tmp_path / "state" / "heartbeat", (long_ago, long_ago))
-    tick(config)
-    assert outside.pings == 2
+    with Store(f"sqlite:///{tmp_path}/state/store.db").write() as tx:
+        heartbeats.note(tx, datetime.now(UTC) - timedelta(hours=1), ok=True, detail="")
+    outside.answers_get = [503]
+    assert json.loads(tick(config).output)["failed"] == {"heartbeat": "HTTP 503 Service Unavailable"}
+    assert json.loads(tick(config).output)["failed"] == {}
+    assert outside.pings == 3, "a failure is tried again by the next tick"
 
 
 def test_a_tick_that_cannot_use_the_store_is_no_sign_of_life(config: Path, outside: Server, tmp_path: Path) -> None:
