@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,20 @@ class RealAlertmanager:
 
 @contextmanager
 def real_alertmanager(folder: Path, webhook_url: str) -> Iterator[RealAlertmanager]:
-    """Running alone, with a receiver that is told within a second. Skips where Debian's package is not installed."""
+    """With a receiver that is told within a second."""
+    route = {"receiver": "hook", "group_by": ["..."], "group_wait": "100ms", "group_interval": "200ms"}
+    receivers = [{"name": "hook", "webhook_configs": [{"url": webhook_url}]}]
+    with alertmanager_with(folder, {"route": route, "receivers": receivers}) as running:
+        yield running
+
+
+@contextmanager
+def alertmanager_with(folder: Path, configuration: Mapping[str, Any]) -> Iterator[RealAlertmanager]:
+    """Running alone. Skips where Debian's package is not installed."""
     program = shutil.which(PROGRAM)
     if program is None:
         pytest.skip(f"{PROGRAM} is not installed: apt-get install {PROGRAM}")
-    route = {"receiver": "hook", "group_by": ["..."], "group_wait": "100ms", "group_interval": "200ms"}
-    receivers = [{"name": "hook", "webhook_configs": [{"url": webhook_url}]}]
-    (folder / "alertmanager.yml").write_text(json.dumps({"route": route, "receivers": receivers}))
+    (folder / "alertmanager.yml").write_text(json.dumps(configuration))
     port = free_port()
     options = [
         f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",

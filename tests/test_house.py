@@ -169,6 +169,7 @@ def test_decisions_read_no_clock() -> None:
         (("notify",), ("httpx", "apprise", "smtplib", "requests", "urllib.request", "pagerduty")),
         (("doctor",), ("paramiko",)),
         (("commands", "views", "__main__.py"), ("click", "rich")),
+        (("web",), ("starlette", "uvicorn")),
     ],
 )
 def test_one_room_only(rooms: tuple[str, ...], packages: tuple[str, ...]) -> None:

@@ -24,7 +24,9 @@ Exit codes:
   130  interrupted
 When several apply: 130, 5, 2, 4, 3, 1."""
 
-COMMANDS = ("init", "doctor", "rounds", "health", "backup", "restore", "alerts", "oncall", "runs")
+COMMANDS = (
+    "init", "doctor", "rounds", "health", "backup", "restore", "alerts", "oncall", "runs", "tick", "serve",
+)  # fmt: skip
 
 
 class LazyGroup(click.Group):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from .alerts import external
 from .alerts.decide import Decision, Reason, decide, in_order
+from .alerts.external import Posted
 from .alerts.model import AlertState, CheckResult, HumanEvent, Measurement, Status, Tick
 from .alerts.names import CheckKind, check_kind
 from .insight.freshness import vanished
@@ -23,8 +26,9 @@ _TOLD_BY_STATES = {StateReason.RECOVERING, StateReason.RELAPSED, StateReason.FLA
 
 
 def states_of(tx: Transaction, host: str) -> dict[str, AlertState]:
-    """The host's alerts by fingerprint."""
-    return {state["fingerprint"]: AlertState.from_dict(state) for state in alerts.of_host(tx, host)}
+    """The host's alerts by fingerprint; rounds know nothing of those that others have posted."""
+    found = map(AlertState.from_dict, alerts.of_host(tx, host))
+    return {state.fingerprint: state for state in found if not state.labels}
 
 
 def settled(tx: Transaction, host: str, events: Sequence[Measurement], now: datetime) -> list[Measurement]:
@@ -83,11 +87,40 @@ def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime
 
 def pass_time(tx: Transaction, now: datetime) -> None:
     """End the acknowledgements that are over."""
-    for row in alerts.acknowledged(tx):
+    _pass(tx, alerts.acknowledged(tx), now)
+
+
+def expire(tx: Transaction, now: datetime) -> None:
+    """End what was posted and is not said again. Only for those who listen: others cannot know what was said."""
+    _pass(tx, alerts.expiring(tx, now), now)
+
+
+def _pass(tx: Transaction, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    for row in rows:
         state = AlertState.from_dict(row)
         decision = decide(state, Tick(now), now)
         if decision.state != state:
             _keep(tx, decision, None, now)
+
+
+def receive(tx: Transaction, posts: Sequence[Posted], now: datetime) -> None:
+    """Decide on alerts that somebody outside has posted."""
+    known = alerts.these(tx, {posted.fingerprint for posted in posts})
+    states = {row["fingerprint"]: AlertState.from_dict(row) for row in known}
+    for posted in posts:
+        state = states.get(posted.fingerprint)
+        decision = external.receive(state, posted, now)
+        if decision.state is not None and decision.state != state:
+            _keep(tx, decision, None, now)
+            states[posted.fingerprint] = decision.state
+
+
+def hold(tx: Transaction, until: datetime) -> None:
+    """Nobody has listened for a while: what was posted may be said again until then, before it counts as over."""
+    for row in alerts.expiring(tx):
+        state = AlertState.from_dict(row)
+        if state.expires_at is not None and state.expires_at < until:
+            alerts.save(tx, replace(state, expires_at=until).to_dict())
 
 
 def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime) -> None:

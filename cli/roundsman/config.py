@@ -15,11 +15,12 @@ from .alertmanager_file import AlertmanagerFile
 from .alerts import routing
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .alerts.escalation import Policy
-from .alerts_config import Place, Rules, complain
+from .alerts_config import Place, PriorityRule, Rules, complain, faults_of_priorities
 from .config_base import Duration, Section
 from .escalation_config import policy
 from .oncall_config import OnCall
 from .receivers_config import Heartbeat, Receiver, fallback_faults
+from .serve_config import Serve
 
 ENVIRONMENT_VARIABLE = "ROUNDSMAN_CONFIG"
 FILE_NAME = "roundsman.yml"
@@ -29,7 +30,10 @@ SQLITE = "sqlite:///"
 class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
+    tick: Duration = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
+    expect_rounds: Duration | None = Field(default=None, gt=timedelta(0))
+    priorities: list[PriorityRule] = Field(default_factory=list)
     external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
     heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
@@ -39,6 +43,11 @@ class Alerts(OnCall):
     def _one_source_of_rules(self) -> Alerts:
         if self.alertmanager is not None:
             complain(list(alertmanager_file.faults(self.alertmanager, self)))
+        return self
+
+    @model_validator(mode="after")
+    def _priorities_know_their_times(self) -> Alerts:
+        complain(list(faults_of_priorities(self.priorities, list(self.rules.intervals()))))
         return self
 
     @model_validator(mode="after")
@@ -114,6 +123,7 @@ class Settings(Section):
     pass_environment: list[str] = Field(default_factory=list)
     alerts: Alerts = Field(default_factory=Alerts)
     history: History = Field(default_factory=History)
+    serve: Serve = Field(default_factory=Serve)
 
     @model_validator(mode="after")
     def _one_way_to_everyone(self) -> Settings:

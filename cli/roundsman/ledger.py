@@ -17,7 +17,7 @@ from typing import Any
 
 from .alerting import measure, settled, states_of
 from .alerts.events import events_of, run_check
-from .store import Store, Transaction, history, objectives, runs, snapshots
+from .store import Store, Transaction, history, hosts, objectives, runs, snapshots
 from .times import moment, stamp
 
 FORMAT_VERSION = 1
@@ -224,6 +224,9 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
         return
     if entry["kind"] == "health":
         history.record(tx, host, moment(entry["time"]), data.get("checks", []))
+    if entry["kind"] == "health" and "routing" in data:
+        said = data["routing"]
+        hosts.note(tx, host, said["labels"], said["depends_on"], entry["time"], said["address"])
     if entry["kind"] == "backup" and "backup" in data:
         snapshots.record_backup(tx, host, data["backup"])
         objectives.note_plan(tx, entry["run"], host, data["backup"], entry["time"])

@@ -17,19 +17,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import alerting, clocks, delivery, ledger, times
+from . import alerting, clocks, delivery, ledger, oncall, refreshing, times
 from .advising import evidence_of
 from .alerts.model import AlertState
 from .config import Settings
-from .escalating import plan_of
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
+from .notify.channel import Outcome
 from .page import HostPage, host_page
 from .runner import Execution, Job
 from .store import Store, StoreError, alerts, checks, history, outbox, runs
-from .telling import Telling, rules_of, tell
+from .store import oncall as oncall_records
+from .telling import tell, telling
 from .views.report import Report, report
+from .watching import watch
 
 POLL_S = 0.5
 CANCEL_S = 30
@@ -93,11 +95,15 @@ class Session:
     def tell(self, hurry: Callable[[AlertState], bool] = lambda _: False, run_id: str | None = None) -> None:
         """Decide who is to be told of what by now."""
         now = times.now()
-        plan = plan_of(self.store, self.settings, now)
+        with self.store.read() as tx:
+            overrides = oncall_records.since(tx, now)
+        # Calendars may have to be fetched: the store must not wait for that.
+        duty = oncall.duty(self.settings, overrides, now)
         with self.store.write() as tx:
-            rules = rules_of(tx, self.settings, now)
-            if rules is not None:
-                tell(tx, Telling(rules, self._channels, plan), now, hurry, run_id)
+            watch(tx, now, self.settings.alerts.expect_rounds)
+            how = telling(tx, self.settings, self._channels, duty, now)
+            if how is not None:
+                tell(tx, how, now, hurry, run_id)
 
     def deliver(self, run_id: str | None = None) -> None:
         """Tell all that is known by now, and deliver it: after a command nothing more comes for long.
@@ -113,8 +119,16 @@ class Session:
     def deliver_once(self, fingerprint: str) -> None:
         """What a person did to an alert is told at once."""
         self.tell(lambda alert: alert.fingerprint == fingerprint)
+        self.deliver_now()
+
+    def deliver_now(self) -> int:
+        """Deliver what is due, without waiting for anything; how many attempts that were."""
         rng = random.Random()  # noqa: S311 - jitter, not a secret
-        delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
+        return delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
+
+    def refresh(self) -> Mapping[str, Outcome]:
+        """Say again to Alertmanagers what still fires; what came of each."""
+        return refreshing.refresh(self.store, self._channels)
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""

@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from .alerts.grouping import Group, worst_first
 from .alerts.groups import GroupState
+from .alerts.intervals import containing
 from .alerts.model import AlertState, NotifyKind
+from .alerts.own import ISOLATION_EXPLAINS
+from .alerts.priority import Priority
+from .alerts.routing import Route
 from .alerts.silencing import RunSilence, Silence, Silencer
-from .alerts.topology import Topology
+from .alerts.topology import Topology, edges
 from .alerts.turn import Rules, Turned, free, turn
 from .config import Settings
-from .escalating import Now, Plan, escalate, fingerprints
-from .store import Transaction, alerts, episodes, groups, hosts, outbox, silences
+from .escalating import Escalating, Seen
+from .oncall import Duty
+from .store import Transaction, alerts, episodes, escalations, groups, hosts, outbox, silences
 from .times import stamp
 
 
 @dataclass(frozen=True)
 class Telling:
-    """Who is told by which rules, and each receiver's channels by name."""
+    """Who is told by which rules, the channels of each receiver and person by name, and who escalates."""
 
     rules: Rules
     channels: Mapping[str, Collection[str]]
-    escalation: Plan | None = None
+    escalating: Escalating | None = None
+
+
+def telling(
+    tx: Transaction, settings: Settings, channels: Mapping[str, Collection[str]], duty: Duty, now: datetime
+) -> Telling | None:
+    """By which rules people are told now; None while nobody is to be told."""
+    route = settings.alerts.tree()
+    if route is None:
+        return None
+    rules = rules_with(tx, settings, route, now)
+
+    def is_in(interval: str) -> bool:
+        return bool(containing([interval], now, rules.intervals))
+
+    def urgency(alert: AlertState) -> int:
+        return Priority(rules.labels(alert)["priority"]).number
+
+    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in, urgency))
+
+
+def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
+    """The rules with these routes."""
+    known = hosts.every(tx)
+    written = settings.alerts.rules
+    intervals = written.intervals()
+    return Rules(
+        route=route,
+        intervals=intervals,
+        inhibit=(ISOLATION_EXPLAINS, *written.inhibition()),
+        silencer=Silencer(map(Silence.from_dict, silences.listed(tx, now)), now, intervals),
+        run_silences=[RunSilence.from_dict(row) for row in silences.of_runs(tx, now)],
+        topology=Topology(edges({row["host"]: (row["address"], row["depends_on"]) for row in known})),
+        host_labels={row["host"]: row["labels"] for row in known},
+        priorities=[
+            one.rule()
+            for one in settings.alerts.priorities
+            if not one.active_time_intervals or containing(one.active_time_intervals, now, intervals)
+        ],
+    )
 
 
 def tell(
     tx: Transaction,
-    telling: Telling,
+    how: Telling,
     now: datetime,
     hurry: Callable[[AlertState], bool] = lambda _: False,
     run_id: str | None = None,
@@ -39,32 +83,32 @@ def tell(
     `hurry` says of which alerts there is nothing to wait for; `run_id` is the run in whose course this is told.
     """
     known = {state.id: state for state in map(GroupState.from_dict, groups.every(tx))}
-    told = {name for group in known.values() for name in group.told} | fingerprints(tx)
-    states = [AlertState.from_dict(row) for row in alerts.of_interest(tx, told)]
-    hurried = {state.fingerprint for state in states if hurry(state)}
-    found = turn(states, known, telling.rules, now, hurried)
-    for turned in found:
-        _keep(tx, turned, telling, now, run_id)
-    if telling.escalation:
-        seen = Now(
-            {state.fingerprint: state for state in states},
-            [GroupState.from_dict(row) for row in groups.every(tx)],
-            free(states, telling.rules, now),
-            _worse(found),
-        )
-        escalate(tx, telling.escalation, seen, telling.channels, now, run_id)
+    escalated = {name for name, _ in escalations.every(tx)}
+    told = {name for group in known.values() for name in group.told} | escalated
+    states = {row["fingerprint"]: AlertState.from_dict(row) for row in alerts.of_interest(tx, told)}
+
+    def post(receiver: str, group: Group) -> None:
+        for channel in how.channels.get(receiver, ()):
+            outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now)
+
+    hurried = {name for name, state in states.items() if hurry(state)}
+    worse: set[tuple[str, str]] = set()
+    for turned in turn(states.values(), known, how.rules, now, hurried):
+        _keep(tx, turned, now, run_id, post)
+        known.pop(turned.before.id, None)
+        if turned.flushed.group:
+            known[turned.before.id] = turned.flushed.group
+        news = turned.flushed.news
+        worse |= {(one.alert.fingerprint, turned.before.receiver) for one in news if one.kind is NotifyKind.WORSENED}
+    if how.escalating and (how.escalating.policies or escalated):
+        # Groups know what held an alert when they were last flushed; a page must not go out against what holds it now.
+        may_tell = free(states.values(), how.rules, now)
+        how.escalating.go_on(tx, Seen(states, list(known.values()), may_tell, worse), now, post)
 
 
-def _worse(found: Sequence[Turned]) -> set[tuple[str, str]]:
-    return {
-        (turned.before.receiver, news.alert.fingerprint)
-        for turned in found
-        for news in turned.flushed.news
-        if news.kind is NotifyKind.WORSENED
-    }
-
-
-def _keep(tx: Transaction, turned: Turned, telling: Telling, now: datetime, run_id: str | None) -> None:
+def _keep(
+    tx: Transaction, turned: Turned, now: datetime, run_id: str | None, post: Callable[[str, Group], None]
+) -> None:
     before, after, news = turned.before, turned.flushed.group, turned.flushed.news
     if after is None:
         groups.remove(tx, before.id)
@@ -74,28 +118,7 @@ def _keep(tx: Transaction, turned: Turned, telling: Telling, now: datetime, run_
         alerts.note(tx, note.fingerprint, stamp(now), note.reason, note.sentence, run_id)
     if not news:
         return
+    post(before.receiver, Group(before.receiver, before.key, before.labels, worst_first(news)))
     for one in news:
         if one.kind is not NotifyKind.RESOLVED:
             episodes.told(tx, one.alert.fingerprint, one.alert.episode, before.receiver)
-    told = Group(before.receiver, before.key, before.labels, worst_first(news))
-    for channel in telling.channels.get(before.receiver, ()):
-        outbox.add(tx, channel=channel, group=told, run_id=run_id, now=now)
-
-
-def rules_of(tx: Transaction, settings: Settings, now: datetime) -> Rules | None:
-    """By which rules people are told now; None while nobody is to be told."""
-    route = settings.alerts.tree()
-    if route is None:
-        return None
-    known = hosts.every(tx)
-    written = settings.alerts.rules
-    intervals = written.intervals()
-    return Rules(
-        route=route,
-        intervals=intervals,
-        inhibit=written.inhibition(),
-        silencer=Silencer(map(Silence.from_dict, silences.listed(tx, now)), now, intervals),
-        run_silences=[RunSilence.from_dict(row) for row in silences.of_runs(tx, now)],
-        topology=Topology({row["host"]: row["depends_on"] for row in known}),
-        host_labels={row["host"]: row["labels"] for row in known},
-    )

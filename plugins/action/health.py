@@ -21,6 +21,7 @@ from ..module_utils.lean import MARKER
 from ..plugin_utils import bookmarks, profiles
 from ..plugin_utils.layers import profile_of
 from ..plugin_utils.parcel import TOO_OLD, pack_psutil, parcel, script
+from ..plugin_utils.routing import VARIABLES, routing_of
 
 MODULE = "roundsman.fleet.health"
 TRANSPORTS = ("lean", "module")
@@ -115,6 +116,9 @@ class ActionModule(ActionBase):
             merged, faults = profile_of(self, task_vars)
             faults += profiles.faults_of(merged, parameters["timeout_s"])
             parameters["checks"] = profiles.checks_of(merged)
+        wanted = {name: self._templar.template(task_vars[name]) for name in VARIABLES if name in task_vars}
+        routing, said = routing_of(wanted)
+        faults += said
         specs, faults = ([], faults) if faults else prepare(parameters)
         if faults:
             raise AnsibleActionFail("these health checks cannot run, so none did:\n- " + "\n- ".join(faults))
@@ -128,7 +132,7 @@ class ActionModule(ActionBase):
             answer = self._look_there(dict(parameters, checks=there), task_vars)
         if "checks" in answer:
             from_here.join()
-            answer = whole(specs, answer, from_here, self._exchange)
+            answer = dict(whole(specs, answer, from_here, self._exchange), routing=routing)
         result.update(answer)
         return result
 

@@ -56,7 +56,7 @@ from ..plugin_utils.ledger_file import LedgerFile
 
 # Module -> (kind of record, what of its result is recorded)
 RECORDED = {
-    "roundsman.fleet.health": ("health", ("checks", "worst")),
+    "roundsman.fleet.health": ("health", ("checks", "worst", "routing")),
     "roundsman.fleet.backup": ("backup", ("backup",)),
     "roundsman.fleet.backup_verify": ("verify", ("verifications",)),
     "roundsman.fleet.backup_restore": ("restore", ("restore",)),

@@ -9,9 +9,10 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 HIDDEN = "***"
 _SHORTEST = 4  # hiding every "1" or "yes" of an environment would make messages unreadable
-_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/@]*)@", re.IGNORECASE)
+# Every repetition has a limit: what is searched may come from a host that is hostile, and be long.
+_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s/@]*)@", re.IGNORECASE)
 # A value behind a telling name, or of a telling shape; of a guess no more can be asked.
-_TELLING = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|signature|credentials?)[\w-]*"
+_TELLING = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|signature|credentials?)[\w-]{0,60}"
 _OBVIOUS = re.compile(
     r"(" + _TELLING + r"[\"']?\s*[:=]\s*|--" + _TELLING + r"\s+|(?:bearer|authorization:\s*\w+)\s+)"
     r"(?:\"[^\"]+\"|'[^']+'|[\"']?[^\s\"'&;,]+)",
@@ -21,7 +22,7 @@ _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # AWS
     r"|\b(?:gh[opsu]_|glpat-|xox[abeprs]-)[\w-]{10,}"  # GitHub, GitLab, Slack
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+",  # JSON web tokens
+    r"|\beyJ[\w-]{8,300}\.[\w-]{8,4000}\.[\w-]+",  # JSON web tokens
     re.DOTALL,
 )
 _LONGEST_QUOTE = 200

@@ -67,8 +67,11 @@ class State:
         try:
             _take(fd, path, what, clock() + patience_s, clock, sleep)
             os.ftruncate(fd, 0)
-            os.pwrite(fd, str(os.getpid()).encode(), 0)
-            yield fd
+            os.pwrite(fd, "{0}\n".format(os.getpid()).encode(), 0)
+            try:
+                yield fd
+            finally:
+                os.ftruncate(fd, 0)
         finally:
             os.close(fd)
 
@@ -85,7 +88,7 @@ def _take(fd, path, what, until, clock, sleep):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if clock() >= until:
-                holder = os.pread(fd, 20, 0).decode("ascii", "replace") or "unknown"
+                holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 raise BackupError("repository_locked", _HELD.format(holder, path, what)) from None
             sleep(0.5)
         else:

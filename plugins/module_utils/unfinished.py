@@ -8,6 +8,7 @@ import json
 import os
 import time
 
+from .repository import key
 from .session import timestamp
 from .state import read_json, replace_file
 
@@ -20,7 +21,10 @@ class Note:
     """
 
     def __init__(self, session, record):
-        self._path = os.path.join(session.state.make("restoring"), record["source"] + ".json")
+        # By repository, because sources of several hosts may be restored here.
+        name = "{0}.{1}.json".format(key(session.url), record["source"])
+        self._state = session.state
+        self._path = os.path.join(self._state.directory, "restoring", name)
         self.left = read_json(self._path, {})
         began_at = timestamp(time.time())
         # What was there before the first of several attempts is what a person wants to have back.
@@ -34,6 +38,7 @@ class Note:
         return self._now["stopped"]
 
     def write(self, **news):
+        self._state.make("restoring")
         self._now.update(news)
         replace_file(self._path, json.dumps(self._now))
 

@@ -23,17 +23,7 @@ description:
   - Fails when any snapshot did not reach the wanted level, and reports all of them in any case.
 extends_documentation_fragment:
   - roundsman.fleet.repository
-attributes:
-  check_mode:
-    support: full
-    description: Verifying changes nothing, so that check mode makes no difference.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  platform:
-    support: full
-    description: Linux hosts.
-    platforms: posix
+  - roundsman.fleet.read_only
 options:
   sources:
     description:

@@ -99,6 +99,24 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+routing:
+  description: What the inventory says of the host that its alerts are routed by, from the action plugin.
+  returned: success
+  type: dict
+  contains:
+    labels:
+      description: C(roundsman_labels), as texts.
+      type: dict
+      returned: always
+    depends_on:
+      description: Names or addresses from C(roundsman_depends_on) and of the jump hosts in the arguments of SSH.
+      type: list
+      elements: str
+      returned: always
+    address:
+      description: C(ansible_host).
+      type: str
+      returned: always
 checks:
   description: One result per check, in their order.
   returned: success

@@ -45,7 +45,7 @@ esac
 # The same for the module that lets Redis take over the copy.
 WATCH = f"""export REDISCLI_AUTH={DATABASE_PASSWORD}
 until redis-cli role | grep -q slave; do :; done
-kill -9 $(cat /var/lib/roundsman/locks/*.lock)
+for lock in /var/lib/roundsman/locks/*.lock; do kill -9 $(cat $lock); done
 """
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shlex
 import subprocess
+import time
 from typing import TYPE_CHECKING
+
+import psutil
 
 from tests.fleet.putting_back import restored
 from tests.fleet.roundsman import PASSWORD, PASSWORD_VARIABLE, Roundsman
 from tests.fleet.test_backup import description
+from tests.fleet.test_killed import everything
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +30,7 @@ ExecStopPost=/bin/sh -c 'ls /srv/shop/sub >> /root/when-stopped'
 """
 # Kills the module as soon as it has stopped the service.
 WATCH = """while systemctl is-active --quiet shop.service; do :; done
-kill -9 $(cat /var/lib/roundsman/locks/*.lock)
+for lock in /var/lib/roundsman/locks/*.lock; do kill -9 $(cat $lock); done
 """
 
 
@@ -87,9 +92,23 @@ def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Pat
     assert "sub/numbers: FAILED" in web2.inside("bash", "-c", checks).stdout
 
     web1.stop()
+    kill_the_controller(web2, roundsman.start("restore", "web1", "--on", "web2", "--in-place", "--yes"))
     moved = roundsman.run("restore", "web1", "--on", "web2", "--in-place", "--yes")
     assert moved.returncode == 0, moved.stdout + moved.stderr
     assert description(web2, "/srv/shop") == good
+
+
+def kill_the_controller(host: Host, process: subprocess.Popen[str]) -> None:
+    """While the host restores."""
+    end = time.monotonic() + 120
+    while host.inside("pgrep", "-f", "^[^ ]*restic restore").returncode != 0:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    for victim in everything(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+    process.wait(timeout=60)
 
 
 def answered(roundsman: Roundsman, answer: str | None) -> subprocess.CompletedProcess[str]:

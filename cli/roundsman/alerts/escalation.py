@@ -65,6 +65,7 @@ class Escalation:
     position: int = 0  # of the step that is next
     due_at: datetime | None = None  # when it is; None when nothing more will be
     paused: bool = False  # somebody has acknowledged the alert
+    held: bool = False  # when its step was due, the alert was inhibited or silenced
     reached: bool = False  # since it began, somebody was told
     in_vain: bool = False  # since it began, all steps were tried once and nobody was there
     told: tuple[str, ...] = ()  # everybody who was told, and has not been told of the end
@@ -109,8 +110,7 @@ class Advance:
 
 def begin(before: Escalation | None, alert: AlertState, policy: Policy, kind: NotifyKind, now: datetime) -> Escalation:
     """The alert opened or became worse: from the first step on, for those who were told of less as well."""
-    # What was measured that long ago, and comes to light today, is as late as any step.
-    due_at = alert.updated_at if now - alert.updated_at > STALE_AFTER else now
+    due_at = _since(alert, now)
     if before is None:
         return Escalation(alert.fingerprint, alert.episode, policy.name, kind, now, due_at=due_at)
     return _again(replace(before, episode=alert.episode, policy=policy.name), kind, due_at, now)
@@ -123,7 +123,7 @@ def follow(escalation: Escalation, alert: AlertState, now: datetime) -> Escalati
     if alert.phase is Phase.ACKNOWLEDGED:
         end = end_of(alert)
         already = escalation.paused and escalation.due_at == end and escalation.episode == alert.episode
-        paused = replace(escalation, episode=alert.episode, due_at=end, paused=True, decided_at=now)
+        paused = replace(escalation, episode=alert.episode, position=0, due_at=end, paused=True, decided_at=now)
         return escalation if already else paused
     if alert.episode != escalation.episode:
         # It ended and came back before anybody was told of the end.
@@ -141,9 +141,11 @@ def advance(escalation: Escalation, alert: AlertState, policy: Policy, now: date
     if escalation.due_at is None or now < escalation.due_at or escalation.paused or not alert.is_open:
         return Advance(escalation)
     if world.held:
-        # Nobody is told meanwhile, so that it begins again when it is held no more.
-        return Advance(_again(escalation, escalation.kind, now, now))
-    if now - escalation.due_at > STALE_AFTER:
+        return Advance(escalation if escalation.held else replace(escalation, held=True, decided_at=now))
+    if escalation.held:
+        # Nobody was told meanwhile.
+        escalation = _again(escalation, escalation.kind, _since(alert, now), now)
+    if escalation.due_at is not None and now - escalation.due_at > STALE_AFTER:
         return _one_notice(escalation, alert, policy, now, world)
     due, following, at, sentences = _walk(escalation, alert, policy, now, world)
     if not due:
@@ -240,9 +242,15 @@ def _again(escalation: Escalation, kind: NotifyKind, at: datetime, now: datetime
         due_at=at,
         decided_at=now,
         paused=False,
+        held=False,
         reached=False,
         in_vain=False,
     )
+
+
+def _since(alert: AlertState, now: datetime) -> datetime:
+    """Now; but what was measured that long ago, and comes to light today, is as late as any step."""
+    return alert.updated_at if now - alert.updated_at > STALE_AFTER else now
 
 
 def _all(*names: Sequence[str]) -> tuple[str, ...]:

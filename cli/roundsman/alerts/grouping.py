@@ -23,9 +23,11 @@ class Group:
     def name(self) -> str:
         """What people call it: its host, when there is one, else the values of its labels."""
         hosts = {news.alert.host for news in self.notifications}
-        if len(hosts) == 1:
+        if len(hosts) == 1 and "" not in hosts:
             return hosts.pop()
-        return " ".join(self.labels.values()) or f"{len(hosts)} hosts"
+        # What somebody posted need not name a host.
+        checks = " ".join(sorted({news.alert.check for news in self.notifications if not news.alert.host}))
+        return " ".join(self.labels.values()) or checks or f"{len(hosts)} hosts"
 
     @property
     def firing(self) -> tuple[Notify, ...]:
@@ -52,7 +54,7 @@ class Group:
         for news in earlier.notifications:
             now = newest[news.alert.fingerprint]
             if now.kind is NotifyKind.STILL:
-                newest[news.alert.fingerprint] = Notify(news.kind, now.alert, now.key)
+                newest[news.alert.fingerprint] = replace(now, kind=news.kind)
         return replace(
             self,
             notifications=worst_first(newest.values()),

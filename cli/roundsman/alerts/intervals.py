@@ -11,8 +11,8 @@ from datetime import UTC, datetime, tzinfo
 Range = tuple[int, int]  # both ends included, but for the minutes of a day
 
 _DAY_MINUTES = 24 * 60
-_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_MONTHS = (
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
@@ -79,14 +79,14 @@ def _minute(text: str) -> int:
 def weekday_range(text: str) -> Range:
     """`monday:friday` or `sunday`; weeks begin on Sunday."""
     begin, end = _ends(text)
-    if begin not in _WEEKDAYS or end not in _WEEKDAYS:
+    if begin not in WEEKDAYS or end not in WEEKDAYS:
         raise ValueError(f"{text!r} is no day of the week; write for example monday:friday")
-    return _ordered(text, _WEEKDAYS.index(begin), _WEEKDAYS.index(end))
+    return _ordered(text, WEEKDAYS.index(begin), WEEKDAYS.index(end))
 
 
 def month_range(text: str) -> Range:
     """`january:march`, `1:3` or `12`."""
-    names = [str(_MONTHS.index(end) + 1) if end in _MONTHS else end for end in _ends(text)]
+    names = [str(MONTHS.index(end) + 1) if end in MONTHS else end for end in _ends(text)]
     return _ordered(text, *_numbers(text, names, range(1, 13), "month"))
 
 

@@ -138,7 +138,9 @@ class AlertState:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     last_known: Status | None = None  # newest WARNING or CRITICAL of this episode; says what an UNKNOWN was before
     no_data: str | None = None  # why there is no data; None while the check is measured
-    labels: Mapping[str, str] = field(default_factory=dict)  # those by which it is routed; who posted it gave them
+    labels: Mapping[str, str] = field(default_factory=dict)  # all that an alert is that somebody posted (external.py)
+    generator_url: str = ""  # where that somebody shows it
+    expires_at: datetime | None = None  # until when that holds unless it is said again
     acknowledged_by: str | None = None
     acknowledged_status: Status | None = None  # the worst that the person has seen; what is worse ends it
     acknowledged_at: datetime | None = None
@@ -191,7 +193,7 @@ class AlertState:
             known[key] = Status(plain[key]) if plain.get(key) else None
         for key in ("opened_at", "updated_at"):
             known[key] = datetime.fromisoformat(plain[key])
-        for key in ("acknowledged_at", "acknowledged_until", "expired_at", "resolved_at"):
+        for key in ("acknowledged_at", "acknowledged_until", "expired_at", "resolved_at", "expires_at"):
             known[key] = datetime.fromisoformat(plain[key]) if plain.get(key) else None
         return cls(**known)
 
@@ -203,13 +205,16 @@ class Notify:
     kind: NotifyKind
     alert: AlertState
     key: str
+    labels: Mapping[str, str] = field(default_factory=dict)  # all that the alert was routed by; empty: its own
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": str(self.kind), "key": self.key, "alert": self.alert.to_dict()}
+        plain = {"kind": str(self.kind), "key": self.key, "alert": self.alert.to_dict()}
+        return {**plain, "labels": dict(self.labels)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        return cls(NotifyKind(plain["kind"]), AlertState.from_dict(plain["alert"]), plain["key"])
+        alert = AlertState.from_dict(plain["alert"])
+        return cls(NotifyKind(plain["kind"]), alert, plain["key"], plain.get("labels", {}))
 
 
 Effect = Notify

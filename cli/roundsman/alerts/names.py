@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -20,6 +21,8 @@ class CheckKind(StrEnum):
     FRESH_RETENTION = "fresh-retention"
     FRESH_CHECK = "fresh-check"
     FRESH_DRILL = "fresh-drill"
+    ISOLATED = "isolated"  # most hosts cannot be reached from here
+    ROUNDS = "rounds"  # rounds are made in time
     RUN = "run"  # a playbook went through on the host
     MEASURED = ""  # a check of the host's own list, measured by the health sweep
 
@@ -47,5 +50,14 @@ def fingerprint(host: str, check: str) -> str:
 
     JSON, because joining with a separator would let two pairs share an id.
     """
-    canonical = json.dumps([host, check], ensure_ascii=False, separators=(",", ":"))
+    return _digest([host, check])
+
+
+def fingerprint_of_labels(labels: Mapping[str, str]) -> str:
+    """Id of an alert that somebody posted: the same of the JSON object of its labels, sorted by their names."""
+    return _digest(dict(sorted(labels.items())))
+
+
+def _digest(identity: object) -> str:
+    canonical = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]

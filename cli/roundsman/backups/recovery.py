@@ -137,6 +137,8 @@ def _in_place(one: Plan, *, delete: bool, safety: bool) -> list[tuple[str, str]]
     lines = []
     if one.change_count is None:
         lines.append(("overwrites", "what the application holds now"))
+    elif one.change_count == 0:
+        lines.append(("overwrites", "nothing: what is there now equals the snapshot"))
     else:
         shown = [f"{change['path']} ({change['problem']})" for change in one.changes[:5]]
         more = one.change_count - len(shown)

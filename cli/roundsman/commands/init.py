@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-FILES = ("roundsman.yml", "inventory/hosts.yml", "inventory/group_vars/all.yml")
+FILES = (
+    "roundsman.yml",
+    "inventory/hosts.yml",
+    "inventory/group_vars/all.yml",
+    "systemd/roundsman-rounds.service",
+    "systemd/roundsman-rounds.timer",
+    "systemd/roundsman-tick.service",
+    "systemd/roundsman-tick.timer",
+)
 
 
 @click.command()
@@ -28,6 +36,19 @@ def init(directory: Path, hosts: tuple[str, ...]) -> None:
             click.echo(f"kept     {path}")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(templates.get_template(f"{name}.j2").render(hosts=hosts or ("web1.example.org",)))
+        text = templates.get_template(f"{name}.j2").render(
+            hosts=hosts or ("web1.example.org",), directory=directory.resolve(), command=_command()
+        )
+        path.write_text(text)
         click.echo(f"written  {path}")
     click.echo(f"\nNext: look them over, then\n  cd {directory}\n  roundsman doctor\n  roundsman rounds")
+    units = f"systemctl enable --now {directory.resolve()}/systemd/roundsman-*"
+    click.echo(f"\nThe rounds every 15 minutes, and people told in time:\n  sudo {units}")
+
+
+def _command() -> str:
+    """This very program, as systemd has to call it."""
+    import shutil  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    return shutil.which(sys.argv[0]) or str(Path(sys.argv[0]).resolve())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import httpx
 
@@ -67,12 +70,22 @@ def ask(request: Request) -> Answer:
         return Answer(Outcome(ok=False, detail=redact(f"{type(error).__name__}: {error}", request.secrets)))
 
 
+def _trust() -> ssl.SSLContext:
+    """Whose certificates are taken. Reading them takes longer than most requests, so that is done once."""
+    return _trust_by(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _trust_by(_file: str | None, _directory: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
 def _talk(request: Request) -> Answer:
     headers = dict(request.headers or {})
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     with (
-        httpx.Client(timeout=request.timeout_s, follow_redirects=False) as client,
+        httpx.Client(timeout=request.timeout_s, follow_redirects=False, verify=_trust()) as client,
         client.stream(request.method, request.url, content=request.body, headers=headers) as response,
     ):
         said = redact(_text(response), request.secrets) if request.quotes and not response.is_success else ""

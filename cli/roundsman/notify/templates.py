@@ -17,7 +17,10 @@ DEFAULT_TEXT = """\
 {% for alert in alerts[:20] %}
 {{ alert | headline }}
   {{ alert.summary }}
-  Where:    {{ alert.host }}, check {{ alert.check }}
+  Where:    {{ alert.host ~ ", " if alert.host }}check {{ alert.check }}
+{% if alert.priority %}
+  Priority: {{ alert.priority }}
+{% endif %}
   Since:    {{ alert.since | utc }}
 {% if alert.until %}
   Until:    {{ alert.until | utc }}
@@ -28,7 +31,9 @@ DEFAULT_TEXT = """\
 {% if alert.facts %}
   Evidence: {{ alert.facts }}
 {% endif %}
+{% if alert.run %}
   Run:      {{ alert.run }}
+{% endif %}
 {% if alert.firing %}
 {% if alert.backup %}
   Backup:   {{ alert.backup }}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from roundsman.alerts.labels import labels_of
 from roundsman.alerts.model import AlertState, Notify, NotifyKind, Status
 from roundsman.notify.recommended import recommended
 from roundsman.notify.redact import scrub
@@ -49,6 +50,7 @@ class AlertView:
     fingerprint: str
     episode: int
     labels: Mapping[str, str]
+    priority: str | None
     command: str  # shows the alert
     recommended: str  # looks closer at what is wrong, or does again what failed
     backup: str | None  # what of the host could be restored; None when nothing is known
@@ -63,6 +65,7 @@ class AlertView:
 def view(news: Notify, external_url: str | None = None, backup: str | None = None) -> AlertView:
     alert = news.alert
     evidence = scrub(alert.evidence)
+    command = f"roundsman alerts show {alert.fingerprint}"
     return AlertView(
         host=one_line(alert.host),
         check=one_line(alert.check),
@@ -81,9 +84,10 @@ def view(news: Notify, external_url: str | None = None, backup: str | None = Non
         run=alert.run,
         fingerprint=alert.fingerprint,
         episode=alert.episode,
-        labels=_labels(alert),
-        command=f"roundsman alerts show {alert.fingerprint}",
-        recommended=recommended(one_line(alert.host), alert.check, alert.run),
+        labels=dict(news.labels) or _labels(alert),
+        priority=news.labels.get("priority"),
+        command=command,
+        recommended=recommended(one_line(alert.host), alert.check, alert.run) if alert.host else command,
         backup=backup,
         runbook_url=_web_address(evidence.get("runbook_url")),
         url=f"{external_url.rstrip('/')}/alerts/{alert.fingerprint}" if external_url else None,
@@ -92,8 +96,10 @@ def view(news: Notify, external_url: str | None = None, backup: str | None = Non
 
 def _labels(alert: AlertState) -> dict[str, str]:
     """As routes see them: a check that can no longer be looked at keeps its severity, or its page would seem over."""
+    if alert.labels:
+        return labels_of(alert)
     severity = alert.known_status if alert.is_open else alert.severity
-    return {"host": alert.host, "check": alert.check, "severity": severity.lower(), **alert.labels}
+    return {"host": alert.host, "check": alert.check, "severity": severity.lower()}
 
 
 def one_line(text: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from ..times import moment, stamp
 from .database import Row, Transaction, rows
 from .schema import alerts, timeline
 
@@ -19,6 +21,7 @@ def of_host(tx: Transaction, host: str) -> list[State]:
 
 def save(tx: Transaction, state: State) -> None:
     values = {key: state[key] for key in ("host", "phase", "updated_at")} | {"state": state}
+    values["expires_at"] = stamp(moment(state["expires_at"])) if state.get("expires_at") else None
     this = alerts.c.fingerprint == state["fingerprint"]
     if not tx.execute(sa.update(alerts).where(this).values(values)).rowcount:
         tx.execute(sa.insert(alerts).values(fingerprint=state["fingerprint"], **values))
@@ -34,15 +37,26 @@ def acknowledged(tx: Transaction) -> list[State]:
     return list(tx.scalars(sa.select(alerts.c.state).where(alerts.c.phase == "acknowledged")))
 
 
+def expiring(tx: Transaction, by: datetime | None = None) -> list[State]:
+    """Alerts that are not resolved and hold only for a time; with `by`, those whose time is over then."""
+    held = (alerts.c.phase != "resolved") & alerts.c.expires_at.is_not(None)
+    over = alerts.c.expires_at <= stamp(by) if by else sa.true()
+    return list(tx.scalars(sa.select(alerts.c.state).where(held & over)))
+
+
 def of_interest(tx: Transaction, fingerprints: Collection[str]) -> list[State]:
     """Alerts that are not resolved, and these."""
-    found = {state["fingerprint"]: state for state in listed(tx)}
-    missing = sorted(set(fingerprints) - found.keys())
+    found = listed(tx)
+    return [*found, *these(tx, set(fingerprints) - {state["fingerprint"] for state in found})]
+
+
+def these(tx: Transaction, fingerprints: Collection[str]) -> list[State]:
+    wanted, found = sorted(fingerprints), list[State]()
     # In parts: databases take so many values in one query, and no more.
-    for start in range(0, len(missing), 500):
-        these = alerts.c.fingerprint.in_(missing[start : start + 500])
-        found |= {state["fingerprint"]: state for state in tx.scalars(sa.select(alerts.c.state).where(these))}
-    return list(found.values())
+    for start in range(0, len(wanted), 500):
+        part = alerts.c.fingerprint.in_(wanted[start : start + 500])
+        found += tx.scalars(sa.select(alerts.c.state).where(part))
+    return found
 
 
 def find(tx: Transaction, prefix: str) -> list[State]:

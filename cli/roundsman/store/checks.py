@@ -32,6 +32,11 @@ def known(tx: Transaction, host: str | None = None) -> list[Row]:
     return rows(tx.execute(query if host is None else query.where(checks.c.host == host)))
 
 
+def hosts(tx: Transaction) -> set[str]:
+    """Those of which anything was ever measured, and has not been forgotten."""
+    return set(tx.scalars(sa.select(checks.c.host).distinct()))
+
+
 def save_result(
     tx: Transaction, host: str, check: str, *, result: Mapping[str, Any], seen_at: str, state: Mapping[str, Any]
 ) -> None:

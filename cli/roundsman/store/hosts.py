@@ -10,8 +10,10 @@ from .database import Row, Transaction, rows
 from .schema import hosts
 
 
-def note(tx: Transaction, host: str, labels: Mapping[str, str], depends_on: Sequence[str], at: str) -> None:
-    values = {"labels": dict(labels), "depends_on": list(depends_on), "seen_at": at}
+def note(
+    tx: Transaction, host: str, labels: Mapping[str, str], depends_on: Sequence[str], at: str, address: str = ""
+) -> None:
+    values = {"labels": dict(labels), "depends_on": list(depends_on), "address": address, "seen_at": at}
     if not tx.execute(sa.update(hosts).where(hosts.c.host == host).values(values)).rowcount:
         tx.execute(sa.insert(hosts).values(host=host, **values))
 

@@ -87,6 +87,13 @@ def sweeps_of(tx: Transaction, host: str, number: int) -> list[str]:
     return list(tx.scalars(query.order_by(entries.c.time.desc()).limit(number)))
 
 
+def last_sweep(tx: Transaction) -> str | None:
+    """When any host was last swept; None when none ever was."""
+    query = sa.select(sa.func.max(entries.c.time)).join(runs, runs.c.id == entries.c.run_id)
+    last: str | None = tx.scalar(query.where(entries.c.kind == "health", ~runs.c.check_mode))
+    return last
+
+
 def last_whole_sweep(tx: Transaction, host: str) -> tuple[str, set[str]]:
     """When a run of ours last asked a host for all its checks, and which gave a result; ("", none) if none did.
 

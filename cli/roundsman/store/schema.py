@@ -149,6 +149,8 @@ alerts = Table(
     Column("host", Text, nullable=False),
     Column("phase", String(16), nullable=False),
     Column("updated_at", TIME, nullable=False),
+    # Only of what somebody posted.
+    Column("expires_at", TIME),
     Column("state", JSON, nullable=False),
     Index("alerts_by_host", "host"),
     Index("alerts_by_phase", "phase"),
@@ -268,7 +270,9 @@ hosts = Table(
     metadata,
     Column("host", Text, primary_key=True),
     Column("labels", JSON, nullable=False),
+    # Names or addresses, as written.
     Column("depends_on", JSON, nullable=False),
+    Column("address", Text, nullable=False),
     Column("seen_at", TIME, nullable=False),
 )
 

@@ -71,8 +71,11 @@ class OneEscalation(RuleBasedStateMachine):
         self.escalation = Escalation.from_dict(json.loads(json.dumps(after.to_dict())))
         assert self.escalation == after
         if before is None or (before.episode, before.begun) != (after.episode, after.begun):
-            assert after.due_at is not None
-            self.since, self.steady = after.due_at, at(self.minute) - after.due_at <= GRACE
+            # What was held begins as soon as it is not, and its first step is told in the same moment.
+            self.since = at(self.minute) if before and before.held else after.due_at or at(self.minute)
+            assert self.alert
+            fresh = at(self.minute) - self.alert.updated_at <= STALE_AFTER
+            self.steady = fresh and at(self.minute) - self.since <= GRACE
 
     def tick(self) -> None:
         now = at(self.minute)
@@ -82,7 +85,7 @@ class OneEscalation(RuleBasedStateMachine):
             self.ends()
             return
         if self.escalation is None:
-            self.keep(begin(None, self.alert, self.policy, NotifyKind.OPENED, now))
+            self.keep(follow(begin(None, self.alert, self.policy, NotifyKind.OPENED, now), self.alert, now))
         assert self.escalation
         world = Circumstances(lambda name: (name,), lambda _name: False, held=self.held)
         before = self.escalation
@@ -91,7 +94,7 @@ class OneEscalation(RuleBasedStateMachine):
         self.pages = len(done.pages)
         if self.alert.phase is not Phase.OPEN or self.held:
             assert done.pages == ()
-        if before.due_at and now - before.due_at > STALE_AFTER and done.pages:
+        if before.due_at and now - before.due_at > STALE_AFTER and done.pages and not before.held:
             assert (len(done.pages), done.escalation.due_at) == (1, None)
         for page in done.pages:
             self.keys.append(page.notify.key)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from roundsman import alerting, delivery
+from roundsman import alerting, delivery, oncall
 from roundsman.alerts.grouping import Group
 from roundsman.alerts.matchers import parse as matchers_of
 from roundsman.alerts.model import (
@@ -33,10 +33,10 @@ from roundsman.alerts.model import (
 from roundsman.alerts.names import fingerprint
 from roundsman.alerts.silencing import RunSilence, Silence, symptom
 from roundsman.config import Settings, parse
-from roundsman.escalating import plan_of
 from roundsman.store import Store, alerts, escalations, groups, hosts, outbox, silences
-from roundsman.telling import Telling, rules_of, tell
+from roundsman.telling import tell, telling
 from roundsman.times import moment, seconds, stamp
+from roundsman.watching import watch
 
 from .cast import START
 
@@ -111,6 +111,7 @@ class World:
         """depends web1 on router"""
         with self.store.write() as tx:
             hosts.note(tx, host, {}, [needed], stamp(self.now))
+            hosts.note(tx, needed, {}, [], stamp(self.now))
 
     def stop(self) -> None:
         """stop: Roundsman does not run until `start`"""
@@ -124,12 +125,12 @@ class World:
     def tick(self) -> None:
         if self.down:
             return
-        plan = plan_of(self.store, self.settings, self.now)
         with self.store.write() as tx:
             alerting.pass_time(tx, self.now)
-            rules = rules_of(tx, self.settings, self.now)
-            assert rules is not None
-            tell(tx, Telling(rules, self.channels, plan), self.now)
+            watch(tx, self.now, self.settings.alerts.expect_rounds)
+            how = telling(tx, self.settings, self.channels, oncall.duty(self.settings, {}, self.now), self.now)
+            assert how is not None
+            tell(tx, how, self.now)
             while message := outbox.claim(tx, self.now, timedelta(minutes=5), self.channels):
                 outbox.settle(tx, message, now=self.now, ok=True, detail="", retry_at=None)
                 self.heard.append(f"at {_shown(self.now)} {message['receiver']} {_words(message['notification'])}")

@@ -79,6 +79,8 @@ def test_what_is_gone_cannot_be_saved_or_was_left_is_told() -> None:
     left = {"snapshot": "b" * 64, "began_at": "2026-11-26T11:00:00.000Z", "safety": "c" * 64, "stopped": ["a.service"]}
     one = plan(restore(gone=["no database a"], obstacle="down", unfinished=left), [], NOW, nothing_to_do=False)
     words = dict(told(one, NOW, delete=False, safety=True))
+    ended = plan(restore(changes=[], change_count=0, unfinished=left), [], NOW, nothing_to_do=False)
+    assert dict(told(ended, NOW, delete=False, safety=True))["overwrites"].startswith("nothing")
     assert words["gone"] == "no database a: there is nothing of it to save"
     assert words["obstacle"].endswith("nothing would be restored: down")
     for said in ("bbbbbbbb, begun at 2026-11-26T11:00:00Z", "safety snapshot cccccccc", "had stopped a.service"):

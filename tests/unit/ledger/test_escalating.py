@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
+from roundsman import oncall
 from roundsman.alerting import measure, pass_time, respond, states_of
 from roundsman.alerts.model import Acknowledge, AlertState, Resolve, Unacknowledge
 from roundsman.alerts.oncall import Override
 from roundsman.config import parse
-from roundsman.escalating import Plan, plan_of
 from roundsman.store import Store, alerts, episodes, escalations, outbox
 from roundsman.store import oncall as overrides
-from roundsman.telling import Telling, tell
+from roundsman.telling import tell, telling
 
 from ..alerts.cast import at, result
-from .team import CHANNEL, RULES
+from .team import CHANNEL
 
 CONFIG = """\
 alerts:
@@ -51,17 +51,16 @@ class Night:
         with Store(self.url).write() as tx:
             measure(tx, states_of(tx, "web3"), [event], self.now)
 
-    def plan(self, store: Store) -> Plan | None:
-        return plan_of(store, self.settings, self.now)
-
     def tick(self, minute: int, *, dies: bool = False) -> list[str]:
         """A process begins, does what is due, delivers, and ends; what people hear of it."""
         self.minute = minute
         store = Store(self.url)
-        plan = self.plan(store)
         with store.write() as tx:
             pass_time(tx, self.now)
-            tell(tx, Telling(RULES, CHANNELS, plan), self.now, lambda _: True)
+            duty = oncall.duty(self.settings, overrides.since(tx, self.now), self.now)
+            how = telling(tx, self.settings, CHANNELS, duty, self.now)
+            assert how is not None
+            tell(tx, how, self.now, lambda _: True)
             if dies:
                 tx.rollback()
                 return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from roundsman.notify.redact import redact, scrub
@@ -43,6 +45,16 @@ INNOCENT = [
 @pytest.mark.parametrize("text", INNOCENT)
 def test_what_is_no_secret_stays(text: str) -> None:
     assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "password", "secret_", "eyJ-", "eyJaaaaaaaaa.", "a://", "-----BEGIN PRIVATE KEY-----"]
+)
+def test_a_hostile_host_cannot_keep_us_busy(piece: str) -> None:
+    """Where the time grows with the square of the length, this takes minutes."""
+    began = time.process_time()
+    scrub(piece * (100_000 // len(piece)))
+    assert time.process_time() - began < 5
 
 
 def test_values_under_telling_keys_and_inside_lists() -> None:

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("depends_on", sa.JSON(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("host"),
     )

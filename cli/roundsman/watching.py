@@ -1,0 +1,31 @@
+"""The flow of Roundsman's alerts about itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from .alerting import measure, states_of
+from .alerts import own
+from .alerts.model import CheckResult
+from .alerts.names import REACHABLE
+from .store import Transaction, alerts, checks, runs
+from .times import moment
+
+
+def watch(tx: Transaction, now: datetime, expected: timedelta | None) -> None:
+    """Judge ourselves; `expected` is how often rounds should be made, None when that is not known."""
+    measure(tx, states_of(tx, own.HOST), [_isolation(tx, now), *_rounds(tx, now, expected)], now)
+
+
+def _isolation(tx: Transaction, now: datetime) -> CheckResult:
+    unreachable = {
+        state["host"]: moment(state["opened_at"]) for state in alerts.listed(tx) if state["check"] == REACHABLE
+    }
+    return own.isolation(unreachable, len(unreachable.keys() | checks.hosts(tx)), now)
+
+
+def _rounds(tx: Transaction, now: datetime, expected: timedelta | None) -> list[CheckResult]:
+    if expected is None:
+        return []
+    last = runs.last_sweep(tx)
+    return [own.late_rounds(moment(last) if last else None, expected, now)]

@@ -1,0 +1,1 @@
+"""The HTTP face: Alertmanager's API, so that its clients can use Roundsman."""

@@ -1,0 +1,119 @@
+"""The process: it listens, does what is due, and ends when it is told to."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from roundsman.exits import ExitCode
+from roundsman.store import StoreError
+from roundsman.web import server as server_module
+from roundsman.web.server import Loop
+from tests.alertmanager import wait_for
+from tests.fleet.roundsman import Listener
+from tests.serving import ROUNDSMAN, Served, served
+
+LABELS = {"alertname": "HighLoad", "instance": "web1:9100"}
+
+
+def quick(listener: Listener) -> str:
+    target = {"name": "hook", "urls": [listener.url]}
+    route = {"receiver": "hook", "group_by": ["..."], "group_wait": "100ms", "group_interval": "1s"}
+    return json.dumps({"tick": "1s", "receivers": [target], "route": route})
+
+
+def post(server: Served, *alerts: object) -> None:
+    headers = {"Content-Type": "application/json"}
+    with urlopen(Request(f"{server.url}/api/v2/alerts", json.dumps(alerts).encode(), headers)) as answer:
+        assert answer.status == 200
+
+
+def firing(server: Served) -> list[dict[str, object]]:
+    with urlopen(f"{server.url}/api/v2/alerts") as answer:
+        found: list[dict[str, object]] = json.load(answer)
+    return found
+
+
+def test_what_is_posted_is_told_and_survives(tmp_path: Path, listener: Listener) -> None:
+    with served(tmp_path, quick(listener)) as server:
+        post(server, {"labels": LABELS, "annotations": {"summary": "load is 40"}})
+        wait_for(lambda: listener.deliveries)
+        assert listener.deliveries[0]["alerts"][0]["labels"] == {**LABELS, "host": "web1"}
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    with served(tmp_path, quick(listener)) as server:
+        assert [one["labels"] for one in firing(server)] == [{**LABELS, "host": "web1"}]
+        post(server, {"labels": LABELS, "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:00:01Z"})
+        wait_for(lambda: len(listener.deliveries) == 2)
+        assert [one["status"] for one in listener.deliveries] == ["firing", "resolved"]
+        assert server.ended() == 0
+        assert server.log.read_text() == ""
+
+
+class Work:
+    """Goes as it is told, and can be waited for."""
+
+    def __init__(self, *happens: Exception | float) -> None:
+        self.happens = list(happens)
+        self.done = 0
+        self.failed = threading.Event()
+        self.loop = Loop(self._do, self.failed.set)
+        self.loop.start()
+
+    def _do(self) -> float:
+        self.done += 1
+        what = self.happens.pop(0) if self.happens else 60.0
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+    def has_been_done(self, times: int) -> None:
+        wait_for(lambda: self.done >= times)
+
+
+def test_work_comes_again_when_it_says_so_or_is_woken() -> None:
+    work = Work(0.0, 60.0)
+    work.has_been_done(2)
+    work.loop.wake()
+    work.has_been_done(3)
+    work.loop.end()
+    assert (work.done, work.failed.is_set()) == (3, False)
+
+
+@pytest.mark.parametrize("fault", [StoreError("the store is locked"), OSError(28, "No space left on device")])
+def test_what_may_pass_is_tried_again(
+    fault: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_AFTER_A_FAULT_S", 0.0)
+    work = Work(fault)
+    work.has_been_done(2)
+    work.loop.end()
+    assert str(fault) in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_ends_the_server_loudly(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without its work alerts would come in and rest unseen."""
+    work = Work(ValueError("a fault"))
+    assert work.failed.wait(30)
+    work.loop.end()
+    assert "ValueError: a fault" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_a_port_that_is_taken_is_said(tmp_path: Path, listen: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = tmp_path / "roundsman.yml"
+        listen = listen.format(port=taken.getsockname()[1])
+        config.write_text(f"state_dir: {tmp_path}/state\nserve: {{listen: '{listen}'}}\n")
+        done = subprocess.run(
+            [ROUNDSMAN, "serve", "-c", config], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == ExitCode.USAGE
+    assert f"cannot listen on {listen}: Address already in use" in done.stderr

@@ -1,0 +1,89 @@
+"""Debian's real Prometheus posts alerts, and they end exactly when it says so, or says nothing more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from tests.alertmanager import free_port, wait_for
+from tests.debian import unpacked
+from tests.fleet.roundsman import Listener
+from tests.serving import served
+
+# Prometheus says of each alert that it holds for four times the longer of these.
+INTERVAL = "1s"
+ALERTS = """
+  {tick: 1s, receivers: [{name: hook, urls: ['URL']}],
+   route: {receiver: hook, group_by: ['...'], group_wait: 100ms, group_interval: 1s}}
+"""
+
+
+@contextmanager
+def prometheus(folder: Path, alertmanager_url: str, ends_at_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    """`Ends` fires until that time, `Stays` for good."""
+    rules = [
+        {"alert": "Ends", "expr": f"vector(time()) < {ends_at_s}", "labels": {"severity": "warning"}},
+        {"alert": "Stays", "expr": "vector(1)", "annotations": {"summary": "{{ $value }} of them"}},
+    ]
+    (folder / "rules.yml").write_text(json.dumps({"groups": [{"name": "g", "interval": INTERVAL, "rules": rules}]}))
+    target = {"static_configs": [{"targets": [alertmanager_url.removeprefix("http://")]}]}
+    document = {"rule_files": ["rules.yml"], "alerting": {"alertmanagers": [target]}}
+    (folder / "prometheus.yml").write_text(json.dumps(document))
+    command = [
+        unpacked("prometheus") / "usr/bin/prometheus", f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{free_port()}",
+        f"--rules.alert.resend-delay={INTERVAL}",
+    ]  # fmt: skip
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ends_that_are_said_and_ends_that_are_not(tmp_path: Path, listener: Listener) -> None:
+    with served(tmp_path, ALERTS.replace("URL", listener.url)) as server:
+
+        def firing() -> dict[str, dict[str, Any]]:
+            with urlopen(f"{server.url}/api/v2/alerts") as answer:
+                return {one["labels"]["alertname"]: one for one in json.load(answer)}
+
+        ends_at_s = time.time() + 15
+        with prometheus(tmp_path, server.url, ends_at_s) as running:
+            wait_for(lambda: firing().keys() == {"Ends", "Stays"})
+            first = firing()["Stays"]
+            assert first["annotations"] == {"summary": "1 of them"}
+            assert first["generatorURL"].startswith("http")
+            wait_for(lambda: firing().keys() == {"Stays"})
+            assert time.time() > ends_at_s
+            # It holds for a few seconds only, but is said again and again.
+            assert time.time() - datetime.fromisoformat(first["startsAt"]).timestamp() > 5
+            running.kill()
+            running.wait()
+        last: dict[str, Any] = {}
+
+        def over() -> bool:
+            """What it posted last may still be on its way."""
+            found = firing()
+            last.update(found.get("Stays", {}))
+            return not found
+
+        wait_for(over)
+        assert last["startsAt"] == first["startsAt"]
+        held_until = datetime.fromisoformat(last["endsAt"])
+        assert datetime.now(UTC) >= held_until
+        wait_for(lambda: len(listener.deliveries) == 4)
+    told = [(one["status"], one["alerts"][0]["labels"]["alertname"]) for one in listener.deliveries]
+    assert sorted(told) == [("firing", "Ends"), ("firing", "Stays"), ("resolved", "Ends"), ("resolved", "Stays")]
+    ended = {one["alerts"][0]["labels"]["alertname"]: one["alerts"][0]["endsAt"] for one in listener.deliveries}
+    assert ended["Stays"] == held_until.isoformat().replace("+00:00", "Z")
+    assert abs(datetime.fromisoformat(ended["Ends"]).timestamp() - ends_at_s) < 3
