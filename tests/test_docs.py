@@ -18,7 +18,9 @@ from roundsman.alerts_config import InhibitRule, Route, TimeInterval
 from roundsman.commands.group import CommandGroup
 from roundsman.config import Alerts, History, Settings
 from roundsman.config import parse as parse_settings
+from roundsman.escalation_config import Repeat, Step
 from roundsman.exits import ExitCode
+from roundsman.oncall_config import Hours, Layer, Person
 from roundsman.receivers_config import Alertmanager, Email, Heartbeat, PagerDuty, Receiver, Webhook
 
 ROOT = Path(__file__).parent.parent
@@ -65,7 +67,7 @@ def test_exit_codes_are_the_same_everywhere() -> None:
 
 SECTIONS = [
     (Settings, ""), (Alerts, "alerts."), (History, "history."), (Receiver, ""), (Webhook, ""), (PagerDuty, ""),
-    (Alertmanager, ""), (Email, ""), (Heartbeat, "alerts.heartbeat."),
+    (Alertmanager, ""), (Email, ""), (Heartbeat, "alerts.heartbeat."), (Person, ""),
 ]  # fmt: skip
 
 
@@ -82,6 +84,17 @@ def test_every_key_of_routes_and_rules_is_documented() -> None:
         field.alias or name for one in (Route, InhibitRule, TimeInterval) for name, field in one.model_fields.items()
     }
     assert keys == {key for key in keys if re.search(rf"\b{key}\b", ALERTS)}
+
+
+def test_every_key_of_steps_and_layers_is_documented() -> None:
+    keys = {field.alias or name for one in (Step, Repeat, Layer, Hours) for name, field in one.model_fields.items()}
+    assert keys == {key for key in keys if re.search(rf"\b{key}\b", ALERTS)}
+
+
+def test_the_example_of_schedules_loads() -> None:
+    (block,) = re.findall(r"```yaml\nalerts:\n(.*?)```", ALERTS[ALERTS.index("## On call") :], re.DOTALL)
+    (schedule,) = parse_settings("alerts:\n" + block, Path("roundsman.yml")).alerts.schedules
+    assert len(schedule.layers) == 3
 
 
 def test_the_examples_of_routes_and_rules_load() -> None:

@@ -12,8 +12,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .alerts import intervals, routing
+from .alerts import priority as priorities
 from .alerts.inhibition import Rule
 from .alerts.matchers import Matcher, Matchers, Operator, from_maps, in_order, parse
+from .alerts.priority import Priority
 from .config_base import Duration, Section
 
 Place = tuple[int | str, ...]
@@ -161,6 +163,17 @@ class TimeInterval(Part):
         return intervals.Interval(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+class PriorityRule(Part):
+    """Alerts that match are as urgent as this says, at these times."""
+
+    matchers: list[MatchersOfText] = Field(default_factory=list)
+    priority: Priority
+    active_time_intervals: list[Name] = Field(default_factory=list)
+
+    def rule(self) -> priorities.PriorityRule:
+        return priorities.PriorityRule(_joined(self.matchers, {}, {}), self.priority)
+
+
 class NamedIntervals(Part):
     """Time intervals that routes and silences name; any of them will do."""
 
@@ -229,12 +242,19 @@ def _faults_of(place: Place, route: Route, receivers: Sequence[str], named: Sequ
         there = ", ".join(receivers) or "none"
         yield (*place, "receiver"), f"there is no receiver {route.receiver!r} (there are: {there})"
     for key in ("mute_time_intervals", "active_time_intervals"):
-        for number, name in enumerate(getattr(route, key)):
-            if name not in named:
-                yield (
-                    (*place, key, number),
-                    f"there is no time interval {name!r} (there are: {', '.join(named) or 'none'})",
-                )
+        yield from _unknown_intervals(place, key, route, named)
+
+
+def faults_of_priorities(rules: Sequence[PriorityRule], named: Sequence[str]) -> Iterator[Fault]:
+    for number, rule in enumerate(rules):
+        yield from _unknown_intervals(("priorities", number), "active_time_intervals", rule, named)
+
+
+def _unknown_intervals(place: Place, key: str, holder: object, named: Sequence[str]) -> Iterator[Fault]:
+    for number, name in enumerate(getattr(holder, key)):
+        if name not in named:
+            there = ", ".join(named) or "none"
+            yield (*place, key, number), f"there is no time interval {name!r} (there are: {there})"
 
 
 def _faults_of_root(route: Route) -> Iterator[Fault]:

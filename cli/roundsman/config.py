@@ -15,7 +15,7 @@ from .alertmanager_file import AlertmanagerFile
 from .alerts import routing
 from .alerts.acknowledgement import ACKNOWLEDGED_FOR
 from .alerts.escalation import Policy
-from .alerts_config import Place, Rules, complain
+from .alerts_config import Place, PriorityRule, Rules, complain, faults_of_priorities
 from .config_base import Duration, Section
 from .escalation_config import policy
 from .oncall_config import OnCall
@@ -33,6 +33,7 @@ class Alerts(OnCall):
     tick: Duration = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     expect_rounds: Duration | None = Field(default=None, gt=timedelta(0))
+    priorities: list[PriorityRule] = Field(default_factory=list)
     external_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
     heartbeat: Heartbeat | None = None
     receivers: list[Receiver] = Field(default_factory=list)
@@ -42,6 +43,11 @@ class Alerts(OnCall):
     def _one_source_of_rules(self) -> Alerts:
         if self.alertmanager is not None:
             complain(list(alertmanager_file.faults(self.alertmanager, self)))
+        return self
+
+    @model_validator(mode="after")
+    def _priorities_know_their_times(self) -> Alerts:
+        complain(list(faults_of_priorities(self.priorities, list(self.rules.intervals()))))
         return self
 
     @model_validator(mode="after")

@@ -62,6 +62,9 @@ Clock = Annotated[time, PlainValidator(_clock)]
 Length = Annotated[Duration, BeforeValidator(_length), Field(ge=timedelta(hours=1), le=timedelta(days=366))]
 
 
+_NO_TARGETS = {"name", "title", "text", "fallback", "fallback_after", "also_called", "zone"}
+
+
 class Person(Receiver):
     """Somebody, with every way to reach that person."""
 
@@ -72,7 +75,7 @@ class Person(Receiver):
     def _can_be_told(self) -> Person:
         if self.escalate or self.escalation:
             raise ValueError("a person has no escalation; a receiver may have one")
-        if not self.model_fields_set - {"name", "title", "text", "also_called", "zone"}:
+        if not self.model_fields_set - _NO_TARGETS:
             raise ValueError("has nothing by which to be told: give urls, for example")
         return self
 

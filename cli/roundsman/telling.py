@@ -11,6 +11,7 @@ from .alerts.groups import GroupState
 from .alerts.intervals import containing
 from .alerts.model import AlertState, NotifyKind
 from .alerts.own import ISOLATION_EXPLAINS
+from .alerts.priority import Priority
 from .alerts.routing import Route
 from .alerts.silencing import RunSilence, Silence, Silencer
 from .alerts.topology import Topology, edges
@@ -43,7 +44,10 @@ def telling(
     def is_in(interval: str) -> bool:
         return bool(containing([interval], now, rules.intervals))
 
-    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in))
+    def urgency(alert: AlertState) -> int:
+        return Priority(rules.labels(alert)["priority"]).number
+
+    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in, urgency))
 
 
 def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
@@ -59,6 +63,11 @@ def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime)
         run_silences=[RunSilence.from_dict(row) for row in silences.of_runs(tx, now)],
         topology=Topology(edges({row["host"]: (row["address"], row["depends_on"]) for row in known})),
         host_labels={row["host"]: row["labels"] for row in known},
+        priorities=[
+            one.rule()
+            for one in settings.alerts.priorities
+            if not one.active_time_intervals or containing(one.active_time_intervals, now, intervals)
+        ],
     )
 
 

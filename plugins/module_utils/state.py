@@ -68,7 +68,10 @@ class State:
             _take(fd, path, what, clock() + patience_s, clock, sleep)
             os.ftruncate(fd, 0)
             os.pwrite(fd, "{0}\n".format(os.getpid()).encode(), 0)
-            yield fd
+            try:
+                yield fd
+            finally:
+                os.ftruncate(fd, 0)
         finally:
             os.close(fd)
 

@@ -123,7 +123,7 @@ def follow(escalation: Escalation, alert: AlertState, now: datetime) -> Escalati
     if alert.phase is Phase.ACKNOWLEDGED:
         end = end_of(alert)
         already = escalation.paused and escalation.due_at == end and escalation.episode == alert.episode
-        paused = replace(escalation, episode=alert.episode, due_at=end, paused=True, decided_at=now)
+        paused = replace(escalation, episode=alert.episode, position=0, due_at=end, paused=True, decided_at=now)
         return escalation if already else paused
     if alert.episode != escalation.episode:
         # It ended and came back before anybody was told of the end.

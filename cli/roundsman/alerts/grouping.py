@@ -54,7 +54,7 @@ class Group:
         for news in earlier.notifications:
             now = newest[news.alert.fingerprint]
             if now.kind is NotifyKind.STILL:
-                newest[news.alert.fingerprint] = Notify(news.kind, now.alert, now.key)
+                newest[news.alert.fingerprint] = replace(now, kind=news.kind)
         return replace(
             self,
             notifications=worst_first(newest.values()),

@@ -34,10 +34,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Member:
-    """An alert that fires, as one group sees it."""
+    """An alert as one group sees it."""
 
     alert: AlertState
     held: Held | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,24 +124,25 @@ def first_flush(members: Iterable[Member], timing: Timing, now: datetime) -> dat
 
 
 def flush(
-    group: GroupState, members: Sequence[Member], ended: Sequence[AlertState], timing: Timing, now: datetime
+    group: GroupState, members: Sequence[Member], ended: Sequence[Member], timing: Timing, now: datetime
 ) -> Flush:
     """Look at a group whose time has come. `ended` are those of its told alerts that are resolved."""
-    told = {name: known for name, known in group.told.items() if all(name != alert.fingerprint for alert in ended)}
+    over = {member.alert.fingerprint for member in ended}
+    told = {name: known for name, known in group.told.items() if name not in over}
     held = {member.alert.fingerprint: str(member.held.hold) for member in members if member.held}
     notes = [
         Note(m.alert.fingerprint, m.held.hold, f"{group.receiver} is not told: {m.held.why}")
         for m in members
         if m.held and group.held.get(m.alert.fingerprint) != m.held.hold
     ]
-    free = [member.alert for member in members if member.held is None]
-    kinds = {alert.fingerprint: _kind(alert, group.told.get(alert.fingerprint)) for alert in free}
+    free = [member for member in members if member.held is None]
+    kinds = {m.alert.fingerprint: _kind(m.alert, group.told.get(m.alert.fingerprint)) for m in free}
     is_news = any(kind is not NotifyKind.STILL for kind in kinds.values())
     repeats = bool(free) and group.notified_at is not None and now >= group.notified_at + timing.repeat_interval
-    news = [_notify(group, NotifyKind.RESOLVED, alert, now) for alert in ended]
+    news = [_notify(group, NotifyKind.RESOLVED, member, now) for member in ended]
     if is_news or repeats or ended:
-        news = [*(_notify(group, kinds[alert.fingerprint], alert, now) for alert in free), *news]
-    for alert in free:
+        news = [*(_notify(group, kinds[member.alert.fingerprint], member, now) for member in free), *news]
+    for alert in (member.alert for member in free):
         told[alert.fingerprint] = _known(alert, told.get(alert.fingerprint), kinds[alert.fingerprint], now)
     notes += [
         Note(one.alert.fingerprint, "notified", f"{group.receiver} is told: {one.kind}")
@@ -153,9 +155,10 @@ def flush(
     return Flush(after if members or told else None, tuple(news), tuple(notes))
 
 
-def _notify(group: GroupState, kind: NotifyKind, alert: AlertState, now: datetime) -> Notify:
+def _notify(group: GroupState, kind: NotifyKind, member: Member, now: datetime) -> Notify:
     """Its key is the same for every attempt to tell it, and for nothing else: receivers may drop what they had."""
-    return Notify(kind, alert, f"{group.id}/{now.isoformat()}/{alert.fingerprint}/{kind}")
+    key = f"{group.id}/{now.isoformat()}/{member.alert.fingerprint}/{kind}"
+    return Notify(kind, member.alert, key, member.labels)
 
 
 def _kind(alert: AlertState, told: Told | None) -> NotifyKind:

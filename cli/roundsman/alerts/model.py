@@ -205,13 +205,16 @@ class Notify:
     kind: NotifyKind
     alert: AlertState
     key: str
+    labels: Mapping[str, str] = field(default_factory=dict)  # all that the alert was routed by; empty: its own
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": str(self.kind), "key": self.key, "alert": self.alert.to_dict()}
+        plain = {"kind": str(self.kind), "key": self.key, "alert": self.alert.to_dict()}
+        return {**plain, "labels": dict(self.labels)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        return cls(NotifyKind(plain["kind"]), AlertState.from_dict(plain["alert"]), plain["key"])
+        alert = AlertState.from_dict(plain["alert"])
+        return cls(NotifyKind(plain["kind"]), alert, plain["key"], plain.get("labels", {}))
 
 
 Effect = Notify

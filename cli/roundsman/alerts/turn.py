@@ -12,6 +12,7 @@ from roundsman.alerts.intervals import Intervals
 from roundsman.alerts.labels import labels_of
 from roundsman.alerts.matchers import Labels
 from roundsman.alerts.model import AlertState, Phase
+from roundsman.alerts.priority import PriorityRule, priority_of
 from roundsman.alerts.routing import Route, paths
 from roundsman.alerts.silencing import RunSilence, Silencer, silenced_by_run
 from roundsman.alerts.topology import Topology
@@ -28,9 +29,12 @@ class Rules:
     run_silences: Sequence[RunSilence] = ()
     topology: Topology = field(default_factory=lambda: Topology({}))
     host_labels: Mapping[str, Labels] = field(default_factory=dict)
+    priorities: Sequence[PriorityRule] = ()  # those that count at this time
 
     def labels(self, alert: AlertState) -> dict[str, str]:
-        return labels_of(alert, self.host_labels.get(alert.host))
+        """All labels of an alert; a priority that was posted with it stays."""
+        labels = labels_of(alert, self.host_labels.get(alert.host))
+        return {"priority": priority_of(labels, self.priorities)[0].value, **labels}
 
     def inhibitor(self, firing: Mapping[str, Labels]) -> Inhibitor:
         """`firing`: the labels of all that fires, by fingerprint."""
@@ -62,21 +66,22 @@ def turn(
     """
     every = {alert.fingerprint: alert for alert in alerts}
     seen: dict[str, tuple[Route, GroupState, list[Member]]] = {}
-    for route, state, member in _met(every, rules, now):
+    for route, state, member in met(every, rules, now):
         seen.setdefault(state.id, (route, groups.get(state.id, state), []))[2].append(member)
-    turned = [_look(*one, groups, every, now, hurried) for one in seen.values()]
+    turned = [_look(*one, groups, every, rules, now, hurried) for one in seen.values()]
     left = [group for name, group in groups.items() if name not in seen]
-    turned += [_look(rules.route, group, [], groups, every, now, hurried) for group in left]
+    turned += [_look(rules.route, group, [], groups, every, rules, now, hurried) for group in left]
     return [one for one in turned if one is not None]
 
 
 def free(alerts: Iterable[AlertState], rules: Rules, now: datetime) -> set[tuple[str, str]]:
     """Fingerprint and receiver wherever an alert that fires goes to a receiver now, and nothing holds it."""
-    met = _met({alert.fingerprint: alert for alert in alerts}, rules, now)
-    return {(member.alert.fingerprint, state.receiver) for _, state, member in met if member.held is None}
+    every = {alert.fingerprint: alert for alert in alerts}
+    members = ((state.receiver, member) for _, state, member in met(every, rules, now))
+    return {(member.alert.fingerprint, receiver) for receiver, member in members if member.held is None}
 
 
-def _met(
+def met(
     every: Mapping[str, AlertState], rules: Rules, now: datetime
 ) -> Iterator[tuple[Route, GroupState, Member]]:
     """Every alert that fires, in each group that its routes put it into, as one that is not known yet."""
@@ -84,7 +89,8 @@ def _met(
     inhibitor = rules.inhibitor(labels)
     for name, its_labels in labels.items():
         for route in paths(rules.route, its_labels):
-            member = Member(every[name], _held(every[name], its_labels, route, rules, inhibitor, now))
+            held = _held(every[name], its_labels, route, rules, inhibitor, now)
+            member = Member(every[name], held, its_labels)
             group = GroupState(route.group_key(its_labels), route.receiver, route.group_labels(its_labels), now)
             yield route, group, member
 
@@ -112,13 +118,18 @@ def _look(
     members: list[Member],
     groups: Mapping[str, GroupState],
     every: Mapping[str, AlertState],
+    rules: Rules,
     now: datetime,
     hurried: Collection[str],
 ) -> Turned | None:
     timing = Timing(route.group_wait, route.group_interval, route.repeat_interval)
-    ended = [every[name] for name in group.told if name in every and not every[name].is_open]
+    ended = [
+        Member(every[name], labels=rules.labels(every[name]))
+        for name in group.told
+        if name in every and not every[name].is_open
+    ]
     present = {name: known for name, known in group.told.items() if name in every}
-    concerned = {member.alert.fingerprint for member in members} | {alert.fingerprint for alert in ended}
+    concerned = {member.alert.fingerprint for member in (*members, *ended)}
     hurry = not concerned.isdisjoint(hurried)
     if group.id not in groups:
         wait = first_flush(members, timing, now)

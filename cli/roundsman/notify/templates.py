@@ -18,6 +18,9 @@ DEFAULT_TEXT = """\
 {{ alert | headline }}
   {{ alert.summary }}
   Where:    {{ alert.host ~ ", " if alert.host }}check {{ alert.check }}
+{% if alert.priority %}
+  Priority: {{ alert.priority }}
+{% endif %}
   Since:    {{ alert.since | utc }}
 {% if alert.until %}
   Until:    {{ alert.until | utc }}

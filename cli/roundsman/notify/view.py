@@ -50,6 +50,7 @@ class AlertView:
     fingerprint: str
     episode: int
     labels: Mapping[str, str]
+    priority: str | None
     command: str  # shows the alert
     recommended: str  # looks closer at what is wrong, or does again what failed
     backup: str | None  # what of the host could be restored; None when nothing is known
@@ -83,7 +84,8 @@ def view(news: Notify, external_url: str | None = None, backup: str | None = Non
         run=alert.run,
         fingerprint=alert.fingerprint,
         episode=alert.episode,
-        labels=_labels(alert),
+        labels=dict(news.labels) or _labels(alert),
+        priority=news.labels.get("priority"),
         command=command,
         recommended=recommended(one_line(alert.host), alert.check, alert.run) if alert.host else command,
         backup=backup,

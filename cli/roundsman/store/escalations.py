@@ -21,9 +21,10 @@ def every(tx: Transaction) -> dict[Key, State]:
     return {(row.fingerprint, row.receiver): row.state for row in tx.execute(sa.select(escalations))}
 
 
-def get(tx: Transaction, fingerprint: str, receiver: str) -> State | None:
-    state: State | None = tx.scalar(sa.select(escalations.c.state).where(_this(fingerprint, receiver)))
-    return state
+def of_alert(tx: Transaction, fingerprint: str) -> dict[str, State]:
+    """By the receivers' names."""
+    wanted = sa.select(escalations).where(escalations.c.fingerprint == fingerprint).order_by(escalations.c.receiver)
+    return {row.receiver: row.state for row in tx.execute(wanted)}
 
 
 def next_due(tx: Transaction) -> str | None:

@@ -1,13 +1,14 @@
-"""Draws how long people took to answer alerts, narrow enough for a phone."""
+"""Draws who is told next of an alert, and how long people took to answer alerts, narrow enough for a phone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.markup import escape
 
+from ..alerts.escalation import Escalation, Policy
 from ..alerts.figures import Figures, Statistics
 from ..times import span
 from ..words import counted
@@ -15,6 +16,22 @@ from .draw import styled, table
 
 # As many as a person reads.
 MOST = 10
+
+
+def draw_escalation(console: Console, receiver: str, escalation: Escalation, policy: Policy | None) -> None:
+    """What will happen next, while nobody does anything."""
+    known = f"escalation of {escape(receiver)}: {escape(', '.join(escalation.told)) or 'nobody'} told"
+    if policy is None or escalation.due_at is None or escalation.position >= policy.length:
+        console.print(f"{known}, nobody is next")
+        return
+    due = f"{escalation.due_at.astimezone(UTC):%b %d %H:%M}"
+    names = escape(", ".join(policy.step(escalation.position).notify))
+    if escalation.paused:
+        console.print(f"{known}, {names} again when the acknowledgement ends at {due}")
+    elif escalation.held:
+        console.print(f"{known}, held; {names} when it is held no more")
+    else:
+        console.print(f"{known}, {names} next at {due}")
 
 
 def draw_statistics(console: Console, found: Statistics, now: datetime) -> None:

@@ -242,12 +242,15 @@ def wait_for(condition: Callable[[], bool], limit_s: float = 30) -> None:
 def test_the_hosts_own_lock(anna: Anna) -> None:
     anna.write("a")
     anna.back_up()
-    (lock,) = (anna.state / "locks").iterdir()
-    with lock.open("r+") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        result = anna.back_up()
-    assert reason_of(result) == "repository_locked"
-    assert "Another Roundsman process" in result["msg"]
+    locks = list((anna.state / "locks").iterdir())
+    assert len(locks) == 2, "of the repository and of the source"
+    for lock in locks:
+        assert lock.read_text() == "", "who is gone is not named"
+        with lock.open("r+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            result = anna.back_up()
+        assert reason_of(result) == "repository_locked"
+        assert "Another Roundsman process" in result["msg"]
 
 
 def test_timeout_stops_the_engine(anna: Anna) -> None:

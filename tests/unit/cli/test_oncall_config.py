@@ -81,6 +81,21 @@ def test_a_calendar_that_cannot_be_had_leaves_the_other_layers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("oncall.ics", "/etc/roundsman/oncall.ics"),
+        ("../oncall.ics", "/etc/roundsman/../oncall.ics"),
+        ("webcal://example.org/oncall.ics", "webcal://example.org/oncall.ics"),
+    ],
+)
+def test_a_calendars_path_begins_at_the_file_that_names_it(written: str, read: str) -> None:
+    asked: list[str] = []
+    known = alerts(WHOLE.replace("ical: /etc/roundsman/oncall.ics", f"ical: {written}"))
+    known.schedules[0].schedule(known.people, asked.append)
+    assert asked == [read]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("[alice, bob], every", "[alice, eve], every", "10: alerts.schedules.0.layers.0.people.1: there is no person"),

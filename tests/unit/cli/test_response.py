@@ -96,3 +96,23 @@ def test_what_nobody_has_acknowledged_is_told(desk: Desk) -> None:
     output = desk.run("alerts", "stats").output
     assert "1 alert never acknowledged" in output
     assert "CRITICAL web3, disk: open for 2 h" in output
+
+
+def test_an_alert_shows_who_is_told_next(desk: Desk) -> None:
+    people = "people: {alice: {urls: [json://localhost:9/a]}, bob: {urls: [json://localhost:9/b]}}"
+    chain = "[{notify: alice, wait: 10m}, {notify: bob}]"
+    desk.configure(f"alerts: {{{people}, receivers: [{{name: team, escalate: {chain}}}]}}\n")
+
+    def shown() -> str:
+        return " ".join(desk.run("alerts", "show", desk.alert["fingerprint"]).output.split())
+
+    desk.run("tick")
+    assert "escalation of team: alice told, bob next at Nov 23 02:15" in shown()
+    desk.respond("ack", "--for", "1h")
+    assert "alice told, alice again when the acknowledgement ends at Nov 23 03:05" in shown()
+    (escalation,) = desk.json("alerts", "show", desk.alert["fingerprint"])["escalations"].values()
+    assert (escalation["told"], escalation["paused"]) == (["alice"], True)
+    desk.respond("unack")
+    desk.now += timedelta(minutes=11)
+    desk.run("tick")
+    assert "alice, bob told, nobody is next" in shown()
