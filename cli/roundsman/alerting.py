@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -87,16 +87,7 @@ def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime
 
 def pass_time(tx: Transaction, now: datetime) -> None:
     """End the acknowledgements that are over."""
-    _pass(tx, alerts.acknowledged(tx), now)
-
-
-def expire(tx: Transaction, now: datetime) -> None:
-    """End what was posted and is not said again. Only for those who listen: others cannot know what was said."""
-    _pass(tx, alerts.expiring(tx, now), now)
-
-
-def _pass(tx: Transaction, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    for row in rows:
+    for row in alerts.acknowledged(tx):
         state = AlertState.from_dict(row)
         decision = decide(state, Tick(now), now)
         if decision.state != state:
@@ -107,12 +98,26 @@ def receive(tx: Transaction, posts: Sequence[Posted], now: datetime) -> None:
     """Decide on alerts that somebody outside has posted."""
     known = alerts.these(tx, {posted.fingerprint for posted in posts})
     states = {row["fingerprint"]: AlertState.from_dict(row) for row in known}
-    for posted in posts:
-        state = states.get(posted.fingerprint)
-        decision = external.receive(state, posted, now)
-        if decision.state is not None and decision.state != state:
-            _keep(tx, decision, None, now)
-            states[posted.fingerprint] = decision.state
+    while posts:
+        first: dict[str, Posted] = {}
+        again = []
+        for posted in posts:
+            name = posted.fingerprint
+            if name in first:
+                again.append(posted)
+            else:
+                first[name] = posted
+        decided = [(states.get(name), external.receive(states.get(name), one, now)) for name, one in first.items()]
+        _keep_all(tx, decided, states.keys(), now)
+        states |= {decision.state.fingerprint: decision.state for _, decision in decided if decision.state}
+        posts = again
+
+
+def expire(tx: Transaction, now: datetime) -> None:
+    """End what was posted and is not said again. Only for those who listen: others cannot know what was said."""
+    states = [AlertState.from_dict(row) for row in alerts.expiring(tx, now)]
+    decided = [(state, external.expired(state, now)) for state in states]
+    _keep_all(tx, decided, {state.fingerprint for state in states}, now)
 
 
 def hold(tx: Transaction, until: datetime) -> None:
@@ -132,3 +137,18 @@ def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime) -
         episodes.record(tx, decision.state.to_dict())
     if decision.reason is Reason.RESOLVED:
         silences.end_with(tx, decision.state.fingerprint, now)
+
+
+def _keep_all(
+    tx: Transaction, decided: Sequence[tuple[AlertState | None, Decision]], known: Collection[str], now: datetime
+) -> None:
+    """As `_keep`, of many at once: who comes back after an outage posts all there is. `known` are fingerprints."""
+    changed = [one for before, one in decided if one.state is not None and one.state != before]
+    states = {one.state.fingerprint: one.state.to_dict() for one in changed if one.state}
+    alerts.save_all(tx, states.values(), known)
+    told = {one.state.fingerprint: one for one in changed if one.state and one.reason not in _QUIET}
+    alerts.note_all(tx, [(name, stamp(now), one.reason, one.sentence) for name, one in told.items()])
+    episodes.record_all(tx, [states[name] for name in told])
+    for name in silences.waiting_for(tx, now):
+        if name in told and told[name].reason is Reason.RESOLVED:
+            silences.end_with(tx, name, now)

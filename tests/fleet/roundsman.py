@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ class Listener:
     def __init__(self) -> None:
         self.deliveries: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.at: list[float] = []
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                listener.at.append(time.time())
                 listener.keys.append(self.headers["Idempotency-Key"])
                 listener.deliveries.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(204)

@@ -193,12 +193,7 @@ def _acknowledge(state: AlertState, event: Acknowledge, at: datetime, sentence: 
 
 
 def _time_passed(state: AlertState | None, now: datetime) -> Decision:
-    """An acknowledgement that is over makes the problem everybody's again, and they are told; what holds only while it
-    is repeated, and is repeated no more, is over.
-    """
-    if state and state.is_open and state.expires_at and state.expires_at <= now:
-        sentence = f"nobody has said again that it fires; it was to hold until {state.expires_at:%Y-%m-%d %H:%M:%S %Z}"
-        return _resolved(replace(state, status=Status.OK), state.expires_at, None, sentence)
+    """An acknowledgement that is over makes the problem everybody's again, and they are told."""
     state = state and not_of_the_future(state, now)
     until = end_of(state) if state else None
     if state is None or until is None or now < until:

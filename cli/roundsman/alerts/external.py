@@ -41,21 +41,12 @@ class Posted:
 def receive(state: AlertState | None, posted: Posted, now: datetime) -> Decision:
     """Decide what a post means for the alert with its labels, which is None when it never fired."""
     ended = posted.ends_at is not None and posted.ends_at <= now
-    event = CheckResult(
-        host=host_of(posted.labels),
-        check=posted.labels.get("alertname") or "alert",
-        status=Status.OK if ended else severity_of(posted.labels),
-        message=_message(posted),
-        evidence=posted.annotations,
-        run="",
-        at=now,
-    )
-    decision = decide(state, event, now)
+    host, check = host_of(posted.labels), posted.labels.get("alertname") or "alert"
+    status = Status.OK if ended else severity_of(posted.labels)
+    decision = decide(state, CheckResult(host, check, status, _message(posted), posted.annotations, "", now), now)
     after = decision.state
-    if after is None or (ended and decision.reason is not Reason.RESOLVED):
-        return decision
-    if ended and posted.ends_at is not None:
-        return replace(decision, state=replace(after, resolved_at=max(after.opened_at, posted.ends_at)))
+    if after is None or ended:
+        return _at_its_end(decision, posted.ends_at)
     started = min(posted.starts_at, now)
     begins = decision.reason in (Reason.OPENED, Reason.REOPENED)
     after = replace(
@@ -68,6 +59,22 @@ def receive(state: AlertState | None, posted: Posted, now: datetime) -> Decision
         opened_at=started if begins else min(started, after.opened_at),
     )
     return replace(decision, state=after)
+
+
+def expired(state: AlertState, now: datetime) -> Decision:
+    """What nobody says again is over when it was to end. To be asked by who would have heard it."""
+    if not state.is_open or state.expires_at is None or state.expires_at > now:
+        return Decision(state, Reason.UNCHANGED, "it holds")
+    over = CheckResult(state.host, state.check, Status.OK, state.message, state.evidence, "", now)
+    sentence = f"nobody has said again that it fires; it was to hold until {state.expires_at:%Y-%m-%d %H:%M:%S %Z}"
+    return replace(_at_its_end(decide(state, over, now), state.expires_at), sentence=sentence)
+
+
+def _at_its_end(decision: Decision, at: datetime | None) -> Decision:
+    """Resolved when it was over, not when we came to know."""
+    if decision.reason is not Reason.RESOLVED or decision.state is None or at is None:
+        return decision
+    return replace(decision, state=replace(decision.state, resolved_at=max(decision.state.opened_at, at)))
 
 
 def severity_of(labels: Labels) -> Status:

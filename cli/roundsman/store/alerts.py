@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +20,25 @@ def of_host(tx: Transaction, host: str) -> list[State]:
 
 
 def save(tx: Transaction, state: State) -> None:
-    values = {key: state[key] for key in ("host", "phase", "updated_at")} | {"state": state}
-    values["expires_at"] = stamp(moment(state["expires_at"])) if state.get("expires_at") else None
+    values = _values(state)
     this = alerts.c.fingerprint == state["fingerprint"]
     if not tx.execute(sa.update(alerts).where(this).values(values)).rowcount:
         tx.execute(sa.insert(alerts).values(fingerprint=state["fingerprint"], **values))
+
+
+def save_all(tx: Transaction, states: Collection[State], known: Collection[str]) -> None:
+    """Save each of many, of which those with the `known` fingerprints are there."""
+    new = [{"fingerprint": one["fingerprint"], **_values(one)} for one in states if one["fingerprint"] not in known]
+    old = [{"this": one["fingerprint"], **_values(one)} for one in states if one["fingerprint"] in known]
+    if new:
+        tx.execute(sa.insert(alerts), new)
+    if old:
+        tx.execute(sa.update(alerts).where(alerts.c.fingerprint == sa.bindparam("this")), old)
+
+
+def _values(state: State) -> Row:
+    values = {key: state[key] for key in ("host", "phase", "updated_at")} | {"state": state}
+    return {**values, "expires_at": stamp(moment(state["expires_at"])) if state.get("expires_at") else None}
 
 
 def listed(tx: Transaction, *, resolved: bool = False) -> list[State]:
@@ -66,6 +80,14 @@ def find(tx: Transaction, prefix: str) -> list[State]:
 
 def note(tx: Transaction, fingerprint: str, at: str, reason: str, text: str, run_id: str | None = None) -> None:
     tx.execute(sa.insert(timeline).values(fingerprint=fingerprint, at=at, reason=reason, text=text, run_id=run_id))
+
+
+def note_all(tx: Transaction, notes: Sequence[tuple[str, str, str, str]]) -> None:
+    """Fingerprint, time, reason and text of each."""
+    if notes:
+        tx.execute(
+            sa.insert(timeline), [dict(zip(("fingerprint", "at", "reason", "text"), n, strict=True)) for n in notes]
+        )
 
 
 def timeline_of(tx: Transaction, fingerprint: str) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +16,40 @@ from .schema import episodes
 
 def record(tx: Transaction, state: Mapping[str, Any]) -> None:
     """Follow an alert as it is after a decision; recording the same state again changes nothing."""
-    this = (episodes.c.fingerprint == state["fingerprint"]) & (episodes.c.episode == state["episode"])
-    known = tx.execute(sa.select(episodes).where(this)).mappings().first()
-    before = dict(known or {"severity": Status.OK, "acknowledged_at": None, "acknowledged_by": None})
-    values = {
+    record_all(tx, [state])
+
+
+def record_all(tx: Transaction, states: Sequence[Mapping[str, Any]]) -> None:
+    """Each of them another alert."""
+    known = {row["fingerprint"]: row for row in _current(tx, states)}
+    new, old = [], []
+    for state in states:
+        name = state["fingerprint"]
+        values = _followed(known.get(name), state)
+        if name in known:
+            old.append({"this": name, "nth": state["episode"], **values})
+        else:
+            fixed = {key: state[key] for key in ("fingerprint", "episode", "host", "check")}
+            new.append({**fixed, **values, "opened_at": _stamped(state["opened_at"]), "receivers": []})
+    if new:
+        tx.execute(sa.insert(episodes), new)
+    if old:
+        this = (episodes.c.fingerprint == sa.bindparam("this")) & (episodes.c.episode == sa.bindparam("nth"))
+        tx.execute(sa.update(episodes).where(this), old)
+
+
+def _current(tx: Transaction, states: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """The rows of the states' own episodes."""
+    keys = [(state["fingerprint"], state["episode"]) for state in states]
+    # In parts: databases take so many values in one query, and no more.
+    for start in range(0, len(keys), 400):
+        these = sa.tuple_(episodes.c.fingerprint, episodes.c.episode).in_(keys[start : start + 400])
+        yield from rows(tx.execute(sa.select(episodes).where(these)))
+
+
+def _followed(known: Row | None, state: Mapping[str, Any]) -> Row:
+    before = known or {"severity": Status.OK, "acknowledged_at": None, "acknowledged_by": None}
+    return {
         "severity": max(before["severity"], state["status"], key=lambda one: Status(one).rank),
         "assignee": state.get("assigned_to"),
         "acknowledged_at": before["acknowledged_at"] or _stamped(state.get("acknowledged_at")),
@@ -27,12 +57,6 @@ def record(tx: Transaction, state: Mapping[str, Any]) -> None:
         "resolved_at": _stamped(state.get("resolved_at")),
         "resolved_by": state.get("resolved_by"),
     }
-    if known is not None:
-        tx.execute(sa.update(episodes).where(this).values(values))
-        return
-    opened_at = _stamped(state["opened_at"])
-    fixed = {key: state[key] for key in ("fingerprint", "episode", "host", "check")}
-    tx.execute(sa.insert(episodes).values(**fixed, **values, opened_at=opened_at, receivers=[]))
 
 
 def told(tx: Transaction, fingerprint: str, episode: int, receiver: str) -> None:

@@ -37,6 +37,12 @@ def end_with(tx: Transaction, alert: str, now: datetime) -> None:
     tx.execute(sa.update(silences).where(current).values(ends_at=stamp(now), updated_at=stamp(now)))
 
 
+def waiting_for(tx: Transaction, now: datetime) -> set[str]:
+    """The alerts whose end is the end of a silence."""
+    current = silences.c.alert.is_not(None) & (silences.c.ends_at > stamp(now))
+    return set(tx.scalars(sa.select(silences.c.alert).where(current)))
+
+
 def save_run(tx: Transaction, silence: Mapping[str, Any]) -> None:
     """Keep what a run declared."""
     _replace(tx, run_silences, "run", silence)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundsman.alerts.decide import Reason, decide
-from roundsman.alerts.external import RESOLVE_TIMEOUT, Posted, host_of, receive, severity_of
+from roundsman.alerts.external import RESOLVE_TIMEOUT, Posted, expired, host_of, receive, severity_of
 from roundsman.alerts.labels import labels_of
-from roundsman.alerts.model import Acknowledge, AlertState, Phase, Resolve, Status, Tick
+from roundsman.alerts.model import Acknowledge, AlertState, Phase, Resolve, Status
 from roundsman.alerts.names import fingerprint
 
 from .cast import at
@@ -84,11 +84,11 @@ def test_the_host_that_labels_name(labels: dict[str, str], host: str) -> None:
 def test_saying_it_again_keeps_it_and_takes_new_words() -> None:
     state = after((1, posted(1)), (4, posted(4, summary="load is 60")))
     assert (state.message, state.expires_at, state.opened_at, state.episode) == ("load is 60", at(9), at(0), 1)
-    assert decide(state, Tick(at(8.9)), at(8.9)).state == state
+    assert expired(state, at(8.9)).state == state
 
 
 def test_what_is_not_said_again_is_over_when_it_was_to_end() -> None:
-    decision = decide(after((1, posted(1))), Tick(at(30)), at(30))
+    decision = expired(after((1, posted(1))), at(30))
     assert decision.reason is Reason.RESOLVED
     assert decision.state is not None
     assert (decision.state.phase, decision.state.resolved_at) == (Phase.RESOLVED, at(6))
@@ -108,7 +108,7 @@ def test_its_end_is_said() -> None:
 
 def test_without_an_end_it_holds_until_one_is_said() -> None:
     state = after((1, posted(1, holds=None)))
-    assert decide(state, Tick(at(9999)), at(9999)).state == state
+    assert expired(state, at(9999)).state == state
     assert after((1, posted(1, holds=None)), (9, posted(9, holds=0))).phase is Phase.RESOLVED
 
 
@@ -122,7 +122,7 @@ def test_an_acknowledgement_outlasts_what_is_said_again_but_not_its_end() -> Non
     said_again = receive(taken, posted(3), at(3)).state
     assert said_again is not None
     assert (said_again.phase, said_again.acknowledged_by) == (Phase.ACKNOWLEDGED, "alice")
-    over = decide(said_again, Tick(at(9)), at(9)).state
+    over = expired(said_again, at(9)).state
     assert over is not None
     assert over.phase is Phase.RESOLVED
 
@@ -147,7 +147,7 @@ def test_it_fires_exactly_while_the_last_word_holds(happens: list[tuple[float, s
             until = at(minute + what) if what is not None else None
             ever = ever or until is None or until > now
         elif state is not None:
-            state = decide(state, Tick(now), now).state
+            state = expired(state, now).state
         fires = ever and (until is None or until > now)
         # Between two looks at the clock nothing ends by itself.
         if isinstance(what, str) or not fires:

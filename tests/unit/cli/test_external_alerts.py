@@ -10,10 +10,12 @@ from typing import Any
 from roundsman import alerting
 from roundsman.alerts.external import Posted
 from roundsman.alerts.grouping import Group
+from roundsman.alerts.matchers import parse
 from roundsman.alerts.model import AlertState, Notify, NotifyKind
+from roundsman.alerts.silencing import Silence
 from roundsman.notify.message import compose
 from roundsman.notify.webhook import payload
-from roundsman.store import Store, alerts
+from roundsman.store import Store, alerts, episodes, silences
 
 from ..alerts.cast import at
 from ..ledger.old_store import old_store
@@ -46,6 +48,29 @@ def test_posted_kept_and_over(tmp_path: Path) -> None:
         assert [state["host"] for state in alerts.listed(tx)] == ["web1"]
         (fingerprint,) = {posted.fingerprint for posted in many[7:8]}
         assert [row["reason"] for row in alerts.timeline_of(tx, fingerprint)] == ["opened", "resolved"]
+
+
+def test_said_twice_in_one_post_each_counts(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    with store.write() as tx:
+        alerting.receive(tx, [POSTED, replace(POSTED, ends_at=at(0.5)), POSTED], at(1))
+        (state,) = alerts.listed(tx)
+        assert state["episode"] == 2
+        reasons = [row["reason"] for row in alerts.timeline_of(tx, state["fingerprint"])]
+        assert reasons == ["opened", "resolved", "reopened"]
+        assert [row["severity"] for row in episodes.since(tx, at(0))] == ["CRITICAL", "CRITICAL"]
+
+
+def test_its_end_is_the_end_of_a_silence_that_waits_for_it(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    matchers = parse("alertname=HighLoad")
+    waits = Silence("waits", matchers, "anna", "known", at(0), at(60), at(0), alert=POSTED.fingerprint)
+    with store.write() as tx:
+        alerting.receive(tx, [POSTED], at(1))
+        silences.save(tx, waits.to_dict())
+        silences.save(tx, replace(waits, id="other", alert=None).to_dict())
+        alerting.expire(tx, at(6))
+        assert [row["id"] for row in silences.listed(tx, at(6))] == ["other"]
 
 
 def test_any_number_is_looked_up_at_once(tmp_path: Path) -> None:

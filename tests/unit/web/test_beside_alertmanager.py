@@ -19,12 +19,16 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.alertmanager import alertmanager_with, wait_for
+from tests.alertmanager import alertmanager_with
 from tests.fleet.roundsman import Listener
 from tests.serving import served
 
 DOCS = Path(__file__).parents[3] / "docs" / "alerts.md"
+FLUSHES_S = (2.0, 6.0, 10.0)
+# What comes later than this may have met what happened afterwards.
+LATE_S = 1.7
 LAST_S = 13.0
+PLAYS = 3
 ENDS = "ends"  # what happens to an alert, if it does not fire
 SILENCED = "silenced"
 
@@ -138,7 +142,8 @@ def documents(second: int, start: datetime) -> Iterator[tuple[str, dict[str, Any
             }  # fmt: skip
 
 
-def play(sides: tuple[Side, ...]) -> None:
+def play(sides: tuple[Side, ...]) -> bool:
+    """Whether all came in time, so that it can be compared."""
     start = datetime.now(UTC)
     for second in (0, 4, 8):
         time.sleep(max(0.0, (start + timedelta(seconds=second) - datetime.now(UTC)).total_seconds()))
@@ -150,22 +155,31 @@ def play(sides: tuple[Side, ...]) -> None:
                     side.post(path, document)
             side.post("alerts", [document for path, document in posts if path == "alerts"])
     time.sleep(max(0.0, (start + timedelta(seconds=LAST_S) - datetime.now(UTC)).total_seconds()))
+    since_s = [at - start.timestamp() for side in sides for at in side.listener.at]
+    return all(any(0 <= at - flush < LATE_S for flush in FLUSHES_S) for at in since_s)
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
-    """Alertmanager, and Roundsman."""
-    folder = tmp_path_factory.mktemp("both")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Side, Side]:
+    """Alertmanager and Roundsman, after a play. On a machine that is too busy to be in time it is played again."""
+    for _ in range(PLAYS):
+        sides, in_time = played(tmp_path_factory.mktemp("both"))
+        if in_time:
+            break
+    return sides
+
+
+def played(folder: Path) -> tuple[tuple[Side, Side], bool]:
     theirs, ours = Listener(), Listener()
     with alertmanager_with(folder, configuration(theirs.url)) as alertmanager:
         receivers = [{"name": name, "urls": [ours.url]} for name in ("team", "pager")]
         alerts = {"tick": "1s", "alertmanager": str(folder / "alertmanager.yml"), "receivers": receivers}
         with served(folder, json.dumps(alerts)) as server:
             sides = Side(alertmanager.url, theirs), Side(server.url, ours)
-            play(sides)
-            yield sides
+            in_time = play(sides)
     theirs.close()
     ours.close()
+    return sides, in_time
 
 
 def of(heard: Mapping[tuple[str, str], list[Any]], scenario: str) -> dict[str, list[Any]]:
@@ -178,7 +192,6 @@ def test_they_agree(both: tuple[Side, Side], scenario: str) -> None:
     expected = of(theirs.heard(), scenario)
     silent = {"over before it was told", "never fired", "muted"}
     assert bool(expected) is (scenario not in silent)
-    wait_for(lambda: sum(map(len, of(ours.heard(), scenario).values())) >= sum(map(len, expected.values())))
     assert of(ours.heard(), scenario) == expected
 
 
