@@ -166,8 +166,8 @@ def test_the_kind_of_a_check_is_in_its_name(check: str, kind: CheckKind) -> None
 
 def test_the_reserved_names_are_fixed() -> None:
     assert sorted(RESERVED_NAMES) == [
-        "backup", "drill", "fresh-backup", "fresh-check", "fresh-drill", "fresh-retention", "health", "prune",
-        "reachable", "run", "verify",
+        "backup", "drill", "fresh-backup", "fresh-check", "fresh-drill", "fresh-retention", "health", "isolated",
+        "prune", "reachable", "rounds", "run", "verify",
     ]  # fmt: skip
 
 
