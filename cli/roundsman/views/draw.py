@@ -21,6 +21,9 @@ Row = Mapping[str, Any]
 MOST_URGENT = 5
 STYLES = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "UNKNOWN": "magenta", UNREACHABLE: "bold red"}
 
+# Below this a table of six columns is a column of syllables.
+PHONE_WIDTH = 80
+
 
 def styled(status: str) -> str:
     return f"[{STYLES.get(status, 'default')}]{status}[/]"
@@ -159,23 +162,30 @@ def summary_line(report: Report) -> str:
 
 
 def draw_alerts(console: Console, states: Sequence[AlertState], waiting: Sequence[Row]) -> None:
-    if not states:
-        console.print("no open alerts")
-    else:
-        drawn = table("id", "status", "host", "what", "since", "state")
-        for state in states:
-            until = end_of(state)
-            by = f" by {state.acknowledged_by} until {until:%b %d %H:%M}" if until else ""
-            by += f", assigned to {state.assigned_to}" if state.assigned_to else ""
+    drawn = table("id", "status", "host", "what", "since", "state")
+    for state in states:
+        what, since = escape(_what(state.check, state.summary)), f"{state.opened_at:%b %d %H:%M}"
+        if console.width < PHONE_WIDTH:
+            console.print(f"{styled(state.status)} {escape(state.host)} [dim]{state.fingerprint}[/]")
+            console.print(f"  {what}\n  [dim]since {since}, {escape(_standing(state))}[/]")
+        else:
             drawn.add_row(
-                state.fingerprint, styled(state.status), escape(state.host), escape(_what(state.check, state.summary)),
-                f"{state.opened_at:%b %d %H:%M}", escape(state.phase + by),
-            )  # fmt: skip
+                state.fingerprint, styled(state.status), escape(state.host), what, since, escape(_standing(state))
+            )
+    if drawn.row_count:
         console.print(drawn)
+    elif not states:
+        console.print("no open alerts")
     for row in waiting:
         when = f"next attempt {row['due_at'][:19]}Z" if row["status"] == "pending" else "given up"
         said = f" ({row['detail']})" if row["detail"] else ""
         console.print(f"not delivered: {escape(row['channel'])}, {row['attempts']} attempts{escape(said)}, {when}")
+
+
+def _standing(state: AlertState) -> str:
+    until = end_of(state)
+    by = f" by {state.acknowledged_by} until {until:%b %d %H:%M}" if until else ""
+    return state.phase + by + (f", assigned to {state.assigned_to}" if state.assigned_to else "")
 
 
 def draw_alert(console: Console, state: AlertState, timeline: Sequence[Row], deliveries: Sequence[Row]) -> None:
