@@ -32,7 +32,7 @@ def test_what_was_posted_is_told_as_it_came(tmp_path: Path) -> None:
     assert desk.post(desk.alert(generatorURL="http://p/graph", startsAt=desk.stamp(-3))).status_code == 200
     assert desk.woken == 1
     (alert,) = desk.alerts()
-    assert alert["labels"] == {**HIGH_LOAD, "host": "web1"}
+    assert alert["labels"] == {**HIGH_LOAD, "host": "web1", "priority": "P2"}
     assert alert["annotations"] == {"summary": "load is 40"}
     assert alert["generatorURL"] == "http://p/graph"
     assert at(alert["startsAt"]) == at(desk.stamp(-3))
@@ -108,7 +108,7 @@ def test_a_faulty_alert_does_not_keep_the_others_out(tmp_path: Path) -> None:
     assert answer.status_code == 400
     assert answer.json().startswith("1 alerts were taken, not these: alert 0: labels")
     (alert,) = desk.alerts()
-    assert alert["labels"] == {"alertname": "A"}
+    assert alert["labels"] == {"alertname": "A", "priority": "P4"}
 
 
 def many(desk: Desk) -> None:

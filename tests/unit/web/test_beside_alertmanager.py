@@ -55,6 +55,7 @@ SCENARIOS: dict[str, Story] = {
     "told again": {0: {"A": "fires"}},
     "names its host": {0: {"A": "fires"}},
 }
+PRIORITY = "priority"
 DIFFERENT = {"inhibited when it ends", "silenced when it ends", "names its host"}
 
 
@@ -97,21 +98,31 @@ class Side:
         with urlopen(Request(f"{self.url}/api/v2/{path}", json.dumps(document).encode(), headers)) as answer:
             assert answer.status == 200
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """All that the webhook got, as often as it got them."""
+        return [alert for document in self.listener.deliveries for alert in document["alerts"]]
+
     def heard(self) -> dict[tuple[str, str], list[Any]]:
         """Scenario and receiver -> what it was told, message by message; groups of a scenario in any order."""
         found = defaultdict(list)
         for document in list(self.listener.deliveries):
             scenario = document["groupLabels"]["scenario"]
-            said = (document["status"], document["groupLabels"], sorted(map(_alert, document["alerts"])))
+            group = _without_priority(document["groupLabels"])
+            said = (document["status"], group, sorted(map(_alert, document["alerts"])))
             found[scenario, document["receiver"]].append(said)
         found["told again", "team"] = found["told again", "team"][:2]
         found["each alone", "team"].sort(key=str)
         return dict(found)
 
 
+def _without_priority(labels: Mapping[str, str]) -> dict[str, str]:
+    """Roundsman gives it to every alert."""
+    return {name: value for name, value in labels.items() if name != PRIORITY}
+
+
 def _alert(alert: Mapping[str, Any]) -> tuple[str, str, datetime, datetime]:
     begun, ended = (datetime.fromisoformat(alert[name]) for name in ("startsAt", "endsAt"))
-    labels = ",".join(f"{name}={value}" for name, value in sorted(alert["labels"].items()))
+    labels = ",".join(f"{name}={value}" for name, value in sorted(_without_priority(alert["labels"]).items()))
     return labels, alert["status"], begun, ended
 
 
@@ -217,6 +228,11 @@ def test_an_alert_of_a_host_says_so(both: tuple[Side, Side]) -> None:
     assert ours[1:] == theirs[1:]
 
 
+def test_every_alert_has_a_priority(both: tuple[Side, Side]) -> None:
+    theirs, ours = ({alert["labels"].get(PRIORITY) for alert in side.alerts()} for side in both)
+    assert (theirs, ours) == ({None}, {"P4"})
+
+
 def test_the_list_of_differences_is_the_documented_one() -> None:
     listed = DOCS.read_text().partition("### Where it differs from Alertmanager")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `([^`]+)`", listed, re.MULTILINE)) == DIFFERENT
+    assert set(re.findall(r"^\| `([^`]+)`", listed, re.MULTILINE)) == {*DIFFERENT, "any"}

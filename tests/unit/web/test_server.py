@@ -21,6 +21,7 @@ from tests.fleet.roundsman import Listener
 from tests.serving import ROUNDSMAN, Served, served
 
 LABELS = {"alertname": "HighLoad", "instance": "web1:9100"}
+SEEN = {**LABELS, "host": "web1", "priority": "P4"}
 
 
 def quick(listener: Listener) -> str:
@@ -45,11 +46,11 @@ def test_what_is_posted_is_told_and_survives(tmp_path: Path, listener: Listener)
     with served(tmp_path, quick(listener)) as server:
         post(server, {"labels": LABELS, "annotations": {"summary": "load is 40"}})
         wait_for(lambda: listener.deliveries)
-        assert listener.deliveries[0]["alerts"][0]["labels"] == {**LABELS, "host": "web1"}
+        assert listener.deliveries[0]["alerts"][0]["labels"] == SEEN
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
     with served(tmp_path, quick(listener)) as server:
-        assert [one["labels"] for one in firing(server)] == [{**LABELS, "host": "web1"}]
+        assert [one["labels"] for one in firing(server)] == [SEEN]
         post(server, {"labels": LABELS, "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:00:01Z"})
         wait_for(lambda: len(listener.deliveries) == 2)
         assert [one["status"] for one in listener.deliveries] == ["firing", "resolved"]
