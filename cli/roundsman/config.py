@@ -31,6 +31,7 @@ class Alerts(OnCall):
     group_wait: Duration = timedelta(seconds=30)
     deliver_for: Duration = timedelta(minutes=2)
     tick: Duration = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    storm: int = Field(default=10, ge=1)
     acknowledged_for: Duration = Field(default=ACKNOWLEDGED_FOR, gt=timedelta(0))
     expect_rounds: Duration | None = Field(default=None, gt=timedelta(0))
     priorities: list[PriorityRule] = Field(default_factory=list)

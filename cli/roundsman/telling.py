@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .alerts.grouping import Group, worst_first
+from .alerts.grouping import Group, calmed, worst_first
 from .alerts.groups import GroupState
 from .alerts.intervals import containing
 from .alerts.model import AlertState, NotifyKind
@@ -30,6 +31,7 @@ class Telling:
     rules: Rules
     channels: Mapping[str, Collection[str]]
     escalating: Escalating | None = None
+    storm: int = 10  # so many messages to one receiver at one time are not made one
 
 
 def telling(
@@ -47,7 +49,7 @@ def telling(
     def urgency(alert: AlertState) -> int:
         return Priority(rules.labels(alert)["priority"]).number
 
-    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in, urgency))
+    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in, urgency), settings.alerts.storm)
 
 
 def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
@@ -87,9 +89,10 @@ def tell(
     told = {name for group in known.values() for name in group.told} | escalated
     states = {row["fingerprint"]: AlertState.from_dict(row) for row in alerts.of_interest(tx, told)}
 
+    posts: dict[str, list[Group]] = defaultdict(list)
+
     def post(receiver: str, group: Group) -> None:
-        for channel in how.channels.get(receiver, ()):
-            outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now)
+        posts[receiver].append(group)
 
     hurried = {name for name, state in states.items() if hurry(state)}
     worse: set[tuple[str, str]] = set()
@@ -104,6 +107,10 @@ def tell(
         # Groups know what held an alert when they were last flushed; a page must not go out against what holds it now.
         may_tell = free(states.values(), how.rules, now)
         how.escalating.go_on(tx, Seen(states, list(known.values()), may_tell, worse), now, post)
+    for receiver, messages in posts.items():
+        for group, spoken_for in calmed(messages, how.storm):
+            for channel in how.channels.get(receiver, ()):
+                outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now, instead_of=spoken_for)
 
 
 def _keep(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -74,6 +74,23 @@ class Group:
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         news = tuple(Notify.from_dict(one) for one in plain["notifications"])
         return cls(plain["receiver"], plain["key"], plain["labels"], news, plain.get("instead_of", {}))
+
+
+# The key of what takes the place of many groups.
+STORM = "storm"
+
+
+def calmed(groups: Sequence[Group], most: int) -> list[tuple[Group, tuple[str, ...]]]:
+    """The messages for one receiver at one time, each with the keys of the groups that it speaks for.
+
+    Of more than `most` one is made: whoever gets forty pages reads none of them.
+    """
+    if len(groups) <= most:
+        return [(group, ()) for group in groups]
+    together = replace(groups[0], key=STORM, labels={}, notifications=())
+    for group in groups:
+        together = together.after(group)
+    return [(together, tuple(group.key for group in groups))]
 
 
 def worst_first(notifications: Iterable[Notify]) -> tuple[Notify, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,10 +79,17 @@ def facts_of(group: Group, external_url: str | None = None, backups: Mapping[str
         "severity": str(group.severity),
         "title": _title(group, alerts),
         "alerts": alerts,
+        "counts": _counts(alerts),
         "firing": [alert for alert in alerts if alert.firing],
         "resolved": [alert for alert in alerts if not alert.firing],
         "notes": [_note(target, why) for target, why in group.instead_of.items()],
     }
+
+
+def _counts(alerts: Sequence[AlertView]) -> str:
+    """`40 x disk, 12 x load`, the most first, of what fires."""
+    found = Counter(alert.check.partition(":")[0] for alert in alerts if alert.firing)
+    return ", ".join(f"{number} x {check}" for check, number in found.most_common(10))
 
 
 def _note(target: str, why: str) -> str:

@@ -14,6 +14,10 @@ from roundsman.notify.view import AlertView, one_line, rfc3339, utc
 
 # Twenty alerts in full: nobody reads more of them on a phone.
 DEFAULT_TEXT = """\
+{% if firing | length > 20 %}
+{{ counts }}
+
+{% endif %}
 {% for alert in alerts[:20] %}
 {{ alert | headline }}
   {{ alert.summary }}

@@ -7,28 +7,41 @@ at a time, and marked after the attempt; its message id stays, so that a repeat 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 
-from ..alerts.grouping import Group
+from ..alerts.grouping import STORM, Group
 from ..times import moment, stamp
 from .database import Row, Transaction, rows
 from .schema import deliveries, outbox, outbox_alerts
 
 
 def add(
-    tx: Transaction, *, channel: str, group: Group, run_id: str | None, now: datetime, key: str | None = None
+    tx: Transaction,
+    *,
+    channel: str,
+    group: Group,
+    run_id: str | None,
+    now: datetime,
+    key: str | None = None,
+    instead_of: Collection[str] = (),
 ) -> None:
     """Put the news of one group for one channel in the outbox, under a key of its own.
 
-    What older news of the group still waits there is told with it: a page must not arrive after its own end.
+    What older news of the group, or of groups that it speaks for (`instead_of`), still waits there is told with it: a
+    page must not arrive after its own end. So is a storm that waits, which speaks for many.
     """
-    same = (outbox.c.channel == channel) & (outbox.c.group_key == group.key) & (outbox.c.status == "pending")
+    same = (outbox.c.channel == channel) & (outbox.c.status == "pending")
+    same &= outbox.c.group_key.in_({group.key, STORM, *instead_of})
     for row in rows(tx.execute(sa.select(outbox).where(same).order_by(outbox.c.created_at.desc()))):
-        group = group.after(Group.from_dict(row["notification"]))
+        older = Group.from_dict(row["notification"])
+        group = group.after(older)
+        if older.key == STORM:
+            group = replace(group, key=STORM, labels={})
     tx.execute(sa.update(outbox).where(same).values(status="superseded"))
     key = key or uuid4().hex
     tx.execute(

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from roundsman import delivery, ledger
+from roundsman.alerts.grouping import Group, calmed
+from roundsman.alerts.model import NotifyKind
 from roundsman.notify.channel import Channel, Target
 from roundsman.notify.templates import Style
 from roundsman.notify.webhook import Webhook
@@ -173,3 +176,18 @@ def test_waiting_for_retries_has_an_end(store: Store, endpoint: Endpoint) -> Non
     started = time.monotonic()
     delivery.deliver_for(store, known(endpoint), timedelta(seconds=1))
     assert time.monotonic() - started < 5
+
+
+def test_a_storm_speaks_for_what_still_waits(store: Store, endpoint: Endpoint) -> None:
+    """Two hosts' messages wait; then comes a storm that has them both, and then news while the storm waits."""
+    with store.write() as tx:
+        earlier = [Group.from_dict(row["notification"]) for row in outbox.waiting(tx)]
+        ((storm, spoken_for),) = calmed(earlier, 1)
+        outbox.add(tx, channel=CHANNEL, group=storm, run_id=None, now=NOW, instead_of=spoken_for)
+        over = replace(earlier[0].notifications[0], kind=NotifyKind.RESOLVED)
+        outbox.add(tx, channel=CHANNEL, group=replace(earlier[0], notifications=(over,)), run_id=None, now=NOW)
+    assert deliver(store, known(endpoint)) == 1
+    ((_, body),) = endpoint.received
+    assert sorted(alert["status"] for alert in body["alerts"]) == ["firing"] * 3 + ["resolved"]
+    assert body["groupKey"] == "storm"
+    assert unfinished(store) == []

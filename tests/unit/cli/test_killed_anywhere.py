@@ -1,0 +1,128 @@
+"""kill -9 before any statement to the store, and right after a message went out: nothing is lost, nothing invented."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from roundsman import delivery, ledger
+from roundsman.notify.channel import Outcome
+from roundsman.notify.message import Message
+from roundsman.store import Store, outbox
+
+from ..ledger.builders import Run
+from ..ledger.team import CHANNEL, tell_team
+
+NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
+TOLD = [("opened", "disk"), ("resolved", "disk")]
+
+
+class KilledError(BaseException):
+    """The process is gone: what it had not committed never was."""
+
+
+class Life:
+    """Lives until its last statement."""
+
+    def __init__(self, statements: float) -> None:
+        self.left = statements
+
+    def statement(self, *_: object) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KilledError
+
+    @contextmanager
+    def lived(self) -> Iterator[None]:
+        sa.event.listen(sa.Engine, "before_cursor_execute", self.statement)
+        try:
+            yield
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", self.statement)
+
+
+class Receiver:
+    """Takes everything; its sender may die as soon as it has."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, str, str]] = []
+        self.life = Life(float("inf"))
+
+    def send(self, message: Message) -> Outcome:
+        self.got += [(message.key, str(alert.kind), alert.check) for alert in message.alerts]
+        self.life.statement()
+        return Outcome(ok=True)
+
+    def problem(self) -> None:
+        return None
+
+
+class Scene:
+    """web3's disk is full; later it is fine. A process sees to both."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.url = f"sqlite:///{folder}/store.db"
+        self.ledgers = folder / "ledger"
+        self.receiver = Receiver()
+        Store(self.url)
+
+    def begins(self) -> None:
+        Run("20261123T020000Z-000001").health("web3", disk="CRITICAL").finish(web3={}).write(self.ledgers)
+
+    def ends(self) -> None:
+        run = Run("20261123T021000Z-000002", start="2026-11-23T02:10")
+        run.health("web3", disk="OK").finish(web3={}).write(self.ledgers)
+
+    def process(self, at: datetime) -> None:
+        store = Store(self.url)
+        ledger.catch_up(store, self.ledgers, at)
+        tell_team(store, at)
+        delivery.deliver_due(store, {CHANNEL: self.receiver}, random.Random(1), clock=lambda: at)
+
+    def killed_after(self, statements: int, at: datetime) -> bool:
+        """Whether it was; else it came to its end before."""
+        life = Life(statements)
+        self.receiver.life = life
+        try:
+            with life.lived():
+                self.process(at)
+        except KilledError:
+            return True
+        finally:
+            self.receiver.life = Life(float("inf"))
+        return False
+
+
+@pytest.mark.parametrize("dies", ["while it begins", "while it ends"])
+def test_killed_anywhere(tmp_path: Path, dies: str) -> None:
+    for statements in count():
+        scene = Scene(tmp_path / str(statements))
+        scene.begins()
+        if dies == "while it begins":
+            killed = scene.killed_after(statements, NOW)
+            # Its message is leased to the dead one for a while; others go on.
+            scene.process(NOW + delivery.LEASE)
+            scene.ends()
+        else:
+            scene.process(NOW)
+            scene.ends()
+            killed = scene.killed_after(statements, NOW + timedelta(minutes=20))
+        scene.process(NOW + timedelta(minutes=40))
+        scene.process(NOW + timedelta(minutes=60))
+        heard = [(kind, check) for _, kind, check in scene.receiver.got]
+        assert list(dict.fromkeys(heard)) == TOLD, f"killed after {statements} statements"
+        assert len(heard) <= len(TOLD) + 1, "at most the message that was on its way is told twice"
+        assert len(set(scene.receiver.got)) == len(TOLD), "and a repeat can be recognised"
+        with Store(scene.url).read() as tx:
+            assert outbox.waiting(tx) == []
+        if not killed:
+            assert statements > 20
+            return
