@@ -4,52 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import random
-import secrets
 import shlex
 import shutil
-import signal
 import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import alerting, clocks, delivery, ledger, oncall, refreshing, times
 from .advising import evidence_of
 from .alerts.model import AlertState
+from .asking import POLL_S, Request, cancelled_by_signals, job_of, new_run_id
 from .config import Settings
 from .insight.advice import Invocation
 from .insight.freshness import FORGOTTEN_AFTER
 from .insight.recommend import recommend
 from .notify.channel import Outcome
 from .page import HostPage, host_page
-from .runner import Execution, Job
-from .store import Store, StoreError, alerts, checks, history, outbox, runs
+from .runner import Execution
+from .store import Store, StoreError, alerts, checks, escalations, groups, history, outbox, runs
 from .store import oncall as oncall_records
 from .telling import tell, telling
 from .views.report import Report, report
 from .watching import watch
 
-POLL_S = 0.5
 CANCEL_S = 30
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Ansible's words.
 NO_HOSTS = ("leaves us with no hosts to target", "[ERROR]: Could not match supplied host pattern")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asked to run."""
-
-    playbook: str
-    inventories: Sequence[str]
-    limit: str | None = None
-    check: bool = False
-    verbosity: int = 0
-    variables: Mapping[str, Any] | None = None
 
 
 class Progress:
@@ -105,6 +86,12 @@ class Session:
             if how is not None:
                 tell(tx, how, now, hurry, run_id)
 
+    def _something_is_due(self) -> bool:
+        now = times.stamp(times.now())
+        with self.store.read() as tx:
+            due = (groups.next_due(tx), escalations.next_due(tx))
+        return any(at is not None and at <= now for at in due)
+
     def deliver(self, run_id: str | None = None) -> None:
         """Tell all that is known by now, and deliver it: after a command nothing more comes for long.
 
@@ -132,8 +119,8 @@ class Session:
 
     def run(self, request: Request, progress: Progress) -> Report:
         """Run a playbook to its end, or to the person's Ctrl-C, and say what it found."""
-        run_id = _new_run_id()
-        job = _job(self.settings, run_id, request)
+        run_id = new_run_id()
+        job = job_of(self.settings, run_id, request)
         with ledger.run_lock(self.settings.ledger_dir, run_id):
             with self.store.write() as tx:
                 runs.register(
@@ -141,7 +128,7 @@ class Session:
                     pattern=job.limit or "all", check_mode=job.check, started_at=times.stamp(times.now()),
                 )  # fmt: skip
             execution = Execution(job, progress.event)
-            with _cancelled_by_signals(execution.cancel) as cancelled:
+            with cancelled_by_signals(execution.cancel) as cancelled:
                 execution.start()
                 try:
                     self._watch(run_id, execution, progress, cancelled.is_set)
@@ -196,7 +183,9 @@ class Session:
             try:
                 entries = ledger.ingest(self.store, path, times.now())
                 if not over:
-                    self.tell(run_id=run_id)
+                    # A turn looks at all that fires, which is too much to do twice a second for nothing.
+                    if entries or self._something_is_due():
+                        self.tell(run_id=run_id)
                     delivery.deliver_due(self.store, self._targets, rng, over=cancelled, told_how=self._manners)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
@@ -233,80 +222,3 @@ class Session:
         for leftover in base.iterdir() if base.is_dir() else ():
             if not ledger.is_alive(self.settings.ledger_dir, leftover.name):
                 shutil.rmtree(leftover, ignore_errors=True)
-
-
-def ask(settings: Settings, request: Request, module: str) -> dict[str, Mapping[str, Any]]:
-    """host -> what a module answers that looks at the inventory alone: nothing is recorded, no store is opened.
-
-    Raises AskError with the words of the module, or else Ansible's.
-    """
-    answers: dict[str, Mapping[str, Any]] = {}
-    refusals: list[str] = []
-
-    def take(event: Mapping[str, Any]) -> None:
-        kind, data = event.get("event"), event.get("event_data", {})
-        if kind == "runner_on_ok" and data["resolved_action"] == module:
-            answers[data["host"]] = data["res"]
-        elif kind == "runner_item_on_failed" or (kind == "runner_on_failed" and not refusals):
-            refusals.append(str(data["res"].get("msg", "")).removeprefix("Task failed: "))
-
-    with tempfile.TemporaryDirectory(prefix="roundsman-") as scratch:
-        job = _job(settings, _new_run_id(), request)
-        execution = Execution(
-            replace(job, work_dir=Path(scratch) / "runner", ledger_dir=Path(scratch) / "ledger"), take
-        )
-        with _cancelled_by_signals(execution.cancel):
-            execution.start()
-            while not execution.wait(POLL_S):
-                pass
-    if execution.rc != 0 or not answers:
-        words = "\n".join([*refusals, *([] if refusals else execution.last_words)])
-        raise AskError(execution.error or words or "ansible-playbook gave no answer")
-    return answers
-
-
-class AskError(Exception):
-    """The inventory gives no answer."""
-
-
-def _job(settings: Settings, run_id: str, request: Request) -> Job:
-    return Job(
-        run_id=run_id,
-        playbook=request.playbook,
-        inventories=request.inventories,
-        ledger_dir=settings.ledger_dir,
-        work_dir=settings.state_dir / "runner" / run_id,
-        limit=request.limit,
-        check=request.check,
-        forks=settings.forks,
-        connect_timeout_s=round(settings.connect_timeout.total_seconds()),
-        verbosity=request.verbosity,
-        variables=request.variables or {},
-        pass_environment=settings.pass_environment,
-        state_dir=settings.state_dir,
-    )
-
-
-def _new_run_id() -> str:
-    return times.now().strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
-
-
-@contextmanager
-def _cancelled_by_signals(cancel: Callable[[], None]) -> Iterator[threading.Event]:
-    """While it is open, Ctrl-C and SIGTERM stop the run, not this process: it has yet to record how the run ended."""
-    cancelled = threading.Event()
-
-    def handle(_number: int, _frame: object) -> None:
-        cancelled.set()
-        cancel()
-
-    # What is ignored stays ignored: nohup and shells' background jobs ask for that.
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, handle) for number in heeded}
-    try:
-        yield cancelled
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-

@@ -68,8 +68,8 @@ def _asked(
     what: str, host: str, inventories: tuple[str, ...], config: str | None, variables: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The answer of one host, of which nothing is recorded."""
+    from ..asking import AskError, Request, ask  # noqa: PLC0415
     from ..runner import COLLECTION  # noqa: PLC0415
-    from ..session import AskError, Request, ask  # noqa: PLC0415
 
     settings = load_settings(config)
     request = Request(f"{COLLECTION}.{what}", inventories or tuple(settings.inventories), host, variables=variables)

@@ -122,7 +122,7 @@ def run_once(
     variables: Mapping[str, Any] | None = None,
 ) -> Report:  # fmt: skip
     from .. import runner  # noqa: PLC0415
-    from ..session import Request  # noqa: PLC0415
+    from ..asking import Request  # noqa: PLC0415
     from ..views.progress import showing  # noqa: PLC0415
 
     chosen = inventories or tuple(session.settings.inventories)

@@ -73,8 +73,8 @@ health = CommandGroup(sweep)
 @config_option
 def explain(host: str, as_json: bool, inventories: tuple[str, ...], config: str | None) -> None:
     """Say where each check of HOST, and each of its keys, comes from. Contacts no host."""
+    from ..asking import AskError, Request, ask  # noqa: PLC0415
     from ..runner import COLLECTION, InventoryError, check_inventories  # noqa: PLC0415
-    from ..session import AskError, Request, ask  # noqa: PLC0415
     from ..views.explain import draw_explanation  # noqa: PLC0415
 
     settings = load_settings(config)

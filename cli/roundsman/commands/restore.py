@@ -120,8 +120,8 @@ def _require_hosts(session: Session, inventories: tuple[str, ...], *names: str |
 
 def _plans(session: Session, inventories: tuple[str, ...], host: str, wanted: dict[str, Any]) -> list[Plan]:
     """What the host says it would do, beside what is recorded of the snapshots."""
+    from ..asking import AskError, Request, ask  # noqa: PLC0415
     from ..backups.recovery import plan  # noqa: PLC0415
-    from ..session import AskError, Request, ask  # noqa: PLC0415
     from ..store import snapshots  # noqa: PLC0415
     from ..times import now  # noqa: PLC0415
 
