@@ -79,6 +79,7 @@ class Server:
         self._every = session.settings.alerts.tick.total_seconds()
         self._next_tick = 0.0
         self._heard_at: datetime | None = None
+        self._deaf_after = max(_DEAF_AFTER, timedelta(seconds=2 * self._every))
         self._teller = Loop(self.tell, self._fail)
         self._worker = Loop(self._tick_or_deliver, self._fail)
         self.failed = False
@@ -111,9 +112,7 @@ class Server:
         now = times.now()
         with self._session.store.write() as tx:
             # Not started yet, asleep, or locked out of the store: what was said meanwhile was not heard.
-            if self._heard_at is None or now - self._heard_at > max(
-                _DEAF_AFTER, 2 * self._session.settings.alerts.tick
-            ):
+            if self._heard_at is None or now - self._heard_at > self._deaf_after:
                 alerting.hold(tx, now + RESOLVE_TIMEOUT)
             alerting.expire(tx, now)
         self._heard_at = now
