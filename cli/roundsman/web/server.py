@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 import uvicorn
@@ -28,6 +28,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # However much comes in, it is looked at no more often.
 _PAUSE_S = 0.2
 _AFTER_A_FAULT_S = 5.0
+_DEAF_AFTER = timedelta(minutes=1)
 _LAST_REQUESTS_S = 5
 
 
@@ -77,7 +78,9 @@ class Server:
         self._listening = listening
         self._every = session.settings.alerts.tick.total_seconds()
         self._next_tick = 0.0
-        self._teller = Loop(self._tell, self._fail)
+        self._heard_at: datetime | None = None
+        self._deaf_after = max(_DEAF_AFTER, timedelta(seconds=2 * self._every))
+        self._teller = Loop(self.tell, self._fail)
         self._worker = Loop(self._tick_or_deliver, self._fail)
         self.failed = False
         office = Office(session.store, session.settings, self._teller.wake)
@@ -89,8 +92,6 @@ class Server:
 
     def run(self) -> None:
         """Comes back after SIGINT or SIGTERM, or when something failed that would fail again."""
-        with self._session.store.write() as tx:
-            alerting.hold(tx, times.now() + RESOLVE_TIMEOUT)
         loops = (self._teller, self._worker)
         with _stopped_by_signals(self._stop):
             for loop in loops:
@@ -106,10 +107,15 @@ class Server:
         self.failed = True
         self._stop()
 
-    def _tell(self) -> float:
-        """Decide who is to be told; what is decided goes out at once."""
+    def tell(self) -> float:
+        """Decide who is to be told, which goes out at once. Returns the seconds until there is more to decide."""
+        now = times.now()
         with self._session.store.write() as tx:
-            alerting.expire(tx, times.now())
+            # Not started yet, asleep, or locked out of the store: what was said meanwhile was not heard.
+            if self._heard_at is None or now - self._heard_at > self._deaf_after:
+                alerting.hold(tx, now + RESOLVE_TIMEOUT)
+            alerting.expire(tx, now)
+        self._heard_at = now
         self._session.tell()
         self._worker.wake()
         with self._session.store.read() as tx:

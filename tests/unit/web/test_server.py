@@ -7,18 +7,23 @@ import signal
 import socket
 import subprocess
 import threading
+from datetime import timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
+from roundsman import times
 from roundsman.exits import ExitCode
+from roundsman.session import Session
 from roundsman.store import StoreError
 from roundsman.web import server as server_module
-from roundsman.web.server import Loop
+from roundsman.web.server import Loop, Server
 from tests.alertmanager import wait_for
 from tests.fleet.roundsman import Listener
 from tests.serving import ROUNDSMAN, Served, served
+
+from .office import Desk
 
 LABELS = {"alertname": "HighLoad", "instance": "web1:9100"}
 SEEN = {**LABELS, "host": "web1", "priority": "P4"}
@@ -105,6 +110,29 @@ def test_a_fault_of_ours_ends_the_server_loudly(capsys: pytest.CaptureFixture[st
     assert work.failed.wait(30)
     work.loop.end()
     assert "ValueError: a fault" in capsys.readouterr().err
+
+
+def test_what_could_not_be_heard_gets_time_to_be_said_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    monkeypatch.setattr(times, "now", lambda: desk.now)
+
+    def firing_after(minutes: float, server: Server) -> bool:
+        desk.now += timedelta(minutes=minutes)
+        server.tell()
+        return desk.names() == ["HighLoad"]
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(Session(desk.settings), listening)
+        server.tell()
+        desk.post(desk.alert(endsAt=desk.stamp(2)))
+        # While the machine is asleep nobody is heard.
+        assert firing_after(60, server)
+        assert [firing_after(0.9, server) for _ in range(6)] == [True] * 5 + [False]
+        desk.post(desk.alert(endsAt=desk.stamp(2)))
+        assert [firing_after(0.9, server) for _ in range(3)] == [True, True, False]
+        # Nor before there is a server.
+        desk.post(desk.alert(endsAt=desk.stamp(2)))
+        assert firing_after(60, Server(Session(desk.settings), listening))
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:{port}", "localhost:{port}"])
