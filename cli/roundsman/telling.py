@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,14 +95,17 @@ def tell(
         posts[receiver].append(group)
 
     hurried = {name for name, state in states.items() if hurry(state)}
+    found = turn(states.values(), known, how.rules, now, hurried)
+    _keep(tx, found, now, run_id)
     worse: set[tuple[str, str]] = set()
-    for turned in turn(states.values(), known, how.rules, now, hurried):
-        _keep(tx, turned, now, run_id, post)
+    for turned in found:
         known.pop(turned.before.id, None)
         if turned.flushed.group:
             known[turned.before.id] = turned.flushed.group
-        news = turned.flushed.news
-        worse |= {(one.alert.fingerprint, turned.before.receiver) for one in news if one.kind is NotifyKind.WORSENED}
+        before, news = turned.before, turned.flushed.news
+        worse |= {(one.alert.fingerprint, before.receiver) for one in news if one.kind is NotifyKind.WORSENED}
+        if news:
+            post(before.receiver, Group(before.receiver, before.key, before.labels, worst_first(news)))
     if how.escalating and (how.escalating.policies or escalated):
         # Groups know what held an alert when they were last flushed; a page must not go out against what holds it now.
         may_tell = free(states.values(), how.rules, now)
@@ -113,19 +116,15 @@ def tell(
                 outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now, instead_of=spoken_for)
 
 
-def _keep(
-    tx: Transaction, turned: Turned, now: datetime, run_id: str | None, post: Callable[[str, Group], None]
-) -> None:
-    before, after, news = turned.before, turned.flushed.group, turned.flushed.news
-    if after is None:
-        groups.remove(tx, before.id)
-    else:
-        groups.save(tx, after.id, after.flush_at, after.to_dict())
-    for note in turned.flushed.notes:
-        alerts.note(tx, note.fingerprint, stamp(now), note.reason, note.sentence, run_id)
-    if not news:
-        return
-    post(before.receiver, Group(before.receiver, before.key, before.labels, worst_first(news)))
-    for one in news:
-        if one.kind is not NotifyKind.RESOLVED:
-            episodes.told(tx, one.alert.fingerprint, one.alert.episode, before.receiver)
+def _keep(tx: Transaction, found: Sequence[Turned], now: datetime, run_id: str | None) -> None:
+    """What the turn changed; all at once, for there may be thousands."""
+    after = [turned.flushed.group for turned in found if turned.flushed.group]
+    groups.replace(tx, [turned.before.id for turned in found], [(one.id, one.flush_at, one.to_dict()) for one in after])
+    notes = [note for turned in found for note in turned.flushed.notes]
+    alerts.note_all(tx, [(note.fingerprint, stamp(now), note.reason, note.sentence) for note in notes], run_id)
+    told: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for turned in found:
+        for one in turned.flushed.news:
+            if one.kind is not NotifyKind.RESOLVED:
+                told[one.alert.fingerprint, one.alert.episode].append(turned.before.receiver)
+    episodes.told(tx, told)

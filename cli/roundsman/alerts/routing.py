@@ -43,7 +43,12 @@ class Route:
     def group_labels(self, labels: Labels) -> dict[str, str]:
         """The labels of the group that the alert belongs to; alerts whose are equal go out together."""
         everything = EVERY_LABEL in self.group_by
-        return {name: value for name, value in sorted(labels.items()) if everything or name in self.group_by}
+        # A priority changes with the time of day; the group that an alert is in must not.
+        return {
+            name: value
+            for name, value in sorted(labels.items())
+            if name in self.group_by or (everything and name != "priority")
+        }
 
     def group_key(self, labels: Labels) -> str:
         """The group's name, as in Alertmanager's webhooks."""

@@ -82,12 +82,11 @@ def note(tx: Transaction, fingerprint: str, at: str, reason: str, text: str, run
     tx.execute(sa.insert(timeline).values(fingerprint=fingerprint, at=at, reason=reason, text=text, run_id=run_id))
 
 
-def note_all(tx: Transaction, notes: Sequence[tuple[str, str, str, str]]) -> None:
+def note_all(tx: Transaction, notes: Sequence[tuple[str, str, str, str]], run_id: str | None = None) -> None:
     """Fingerprint, time, reason and text of each."""
+    names = ("fingerprint", "at", "reason", "text")
     if notes:
-        tx.execute(
-            sa.insert(timeline), [dict(zip(("fingerprint", "at", "reason", "text"), n, strict=True)) for n in notes]
-        )
+        tx.execute(sa.insert(timeline), [{**dict(zip(names, n, strict=True)), "run_id": run_id} for n in notes])
 
 
 def timeline_of(tx: Transaction, fingerprint: str) -> list[Row]:

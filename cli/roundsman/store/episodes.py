@@ -21,7 +21,7 @@ def record(tx: Transaction, state: Mapping[str, Any]) -> None:
 
 def record_all(tx: Transaction, states: Sequence[Mapping[str, Any]]) -> None:
     """Each of them another alert."""
-    known = {row["fingerprint"]: row for row in _current(tx, states)}
+    known = {row["fingerprint"]: row for row in _of(tx, [(state["fingerprint"], state["episode"]) for state in states])}
     new, old = [], []
     for state in states:
         name = state["fingerprint"]
@@ -33,14 +33,17 @@ def record_all(tx: Transaction, states: Sequence[Mapping[str, Any]]) -> None:
             new.append({**fixed, **values, "opened_at": _stamped(state["opened_at"]), "receivers": []})
     if new:
         tx.execute(sa.insert(episodes), new)
-    if old:
+    _update(tx, old)
+
+
+def _update(tx: Transaction, values: Sequence[Row]) -> None:
+    """Each with `this` and `nth`: the fingerprint and the episode."""
+    if values:
         this = (episodes.c.fingerprint == sa.bindparam("this")) & (episodes.c.episode == sa.bindparam("nth"))
-        tx.execute(sa.update(episodes).where(this), old)
+        tx.execute(sa.update(episodes).where(this), values)
 
 
-def _current(tx: Transaction, states: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """The rows of the states' own episodes."""
-    keys = [(state["fingerprint"], state["episode"]) for state in states]
+def _of(tx: Transaction, keys: Sequence[tuple[str, int]]) -> Iterator[Row]:
     # In parts: databases take so many values in one query, and no more.
     for start in range(0, len(keys), 400):
         these = sa.tuple_(episodes.c.fingerprint, episodes.c.episode).in_(keys[start : start + 400])
@@ -59,12 +62,14 @@ def _followed(known: Row | None, state: Mapping[str, Any]) -> Row:
     }
 
 
-def told(tx: Transaction, fingerprint: str, episode: int, receiver: str) -> None:
-    """A receiver is told that the alert fires."""
-    this = (episodes.c.fingerprint == fingerprint) & (episodes.c.episode == episode)
-    known = tx.scalar(sa.select(episodes.c.receivers).where(this))
-    if known is not None and receiver not in known:
-        tx.execute(sa.update(episodes).where(this).values(receivers=[*known, receiver]))
+def told(tx: Transaction, news: Mapping[tuple[str, int], Sequence[str]]) -> None:
+    """Fingerprint and episode -> receivers that are told that the alert fires."""
+    now = []
+    for row in _of(tx, list(news)):
+        names = list(dict.fromkeys([*row["receivers"], *news[row["fingerprint"], row["episode"]]]))
+        if names != row["receivers"]:
+            now.append({"this": row["fingerprint"], "nth": row["episode"], "receivers": names})
+    _update(tx, now)
 
 
 def since(tx: Transaction, begin: datetime) -> list[Row]:

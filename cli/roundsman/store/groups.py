@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +25,10 @@ def next_due(tx: Transaction) -> str | None:
     return due
 
 
-def save(tx: Transaction, name: str, flush_at: datetime, state: State) -> None:
-    values = {"flush_at": stamp(flush_at), "state": state}
-    if not tx.execute(sa.update(groups).where(groups.c.id == name).values(values)).rowcount:
-        tx.execute(sa.insert(groups).values(id=name, **values))
-
-
-def remove(tx: Transaction, name: str) -> None:
-    tx.execute(sa.delete(groups).where(groups.c.id == name))
+def replace(tx: Transaction, before: Collection[str], after: Sequence[tuple[str, datetime, State]]) -> None:
+    """The groups with these ids are now those: id, when it is looked at next, and state."""
+    if before:
+        tx.execute(sa.delete(groups).where(groups.c.id == sa.bindparam("this")), [{"this": name} for name in before])
+    if after:
+        rows = [{"id": name, "flush_at": stamp(at), "state": state} for name, at, state in after]
+        tx.execute(sa.insert(groups), rows)

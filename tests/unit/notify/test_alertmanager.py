@@ -145,7 +145,7 @@ def test_every_tick_repeats_what_the_receiver_was_told_and_nothing_else(
             alerts.save(tx, disk.state.to_dict())
             known = {disk.state.fingerprint: Told(Status.CRITICAL, disk.began)}
             group = GroupState(disk.host, receiver, {}, disk.began, known)
-            groups.save(tx, group.id, group.flush_at, group.to_dict())
+            groups.replace(tx, (), [(group.id, group.flush_at, group.to_dict())])
     channels = {
         "team": {"team/alertmanager/1": Alertmanager(running.url), "team/webhook/1": Webhook(Target("http://x"))}
     }
