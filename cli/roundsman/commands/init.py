@@ -42,8 +42,11 @@ def init(directory: Path, hosts: tuple[str, ...]) -> None:
         path.write_text(text)
         click.echo(f"written  {path}")
     click.echo(f"\nNext: look them over, then\n  cd {directory}\n  roundsman doctor\n  roundsman rounds")
-    units = f"systemctl enable --now {directory.resolve()}/systemd/roundsman-*"
-    click.echo(f"\nThe rounds every 15 minutes, and people told in time:\n  sudo {units}")
+    units = directory.resolve() / "systemd"
+    click.echo(
+        "\nThe rounds every 15 minutes, and people told in time:\n"
+        f"  sudo systemctl link {units}/roundsman-*.service\n  sudo systemctl enable --now {units}/roundsman-*.timer"
+    )
 
 
 def _command() -> str:
@@ -51,4 +54,4 @@ def _command() -> str:
     import shutil  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
-    return shutil.which(sys.argv[0]) or str(Path(sys.argv[0]).resolve())
+    return str(Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute())
