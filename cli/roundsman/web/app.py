@@ -18,7 +18,7 @@ from starlette.routing import Route
 from roundsman.serve_config import Serve, is_loopback
 from roundsman.store import StoreError
 
-from . import alerts_api, silences_api, status_api
+from . import alert_page, alerts_api, silences_api, status_api
 from .asking import Asked, Endpoint, Office, RefusedError
 
 # Some ten times what 10,000 alerts need.
@@ -36,6 +36,11 @@ _ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("DELETE", "/api/v2/silence/{id}", silences_api.delete),
     ("POST", "/api/v1/alertmanager-webhook", alerts_api.post_notification),
 )
+# For people. What is posted must prove itself, because a browser sends any form.
+_PAGES: tuple[tuple[str, str, Endpoint], ...] = (
+    ("GET", "/alerts/{id}", alert_page.get),
+    ("POST", "/alerts/{id}", alert_page.post),
+)
 # For load balancers and the like, which have no token; they learn nothing else.
 _OPEN: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/-/healthy", status_api.healthy),
@@ -47,7 +52,7 @@ def application(office: Office) -> Starlette:
     guard = Guard(office.settings.serve)
     routes = [
         Route(path, _answering(office, endpoint, lets_in), methods=[method])
-        for endpoints, lets_in in ((_ENDPOINTS, guard.let_in), (_OPEN, lambda _: None))
+        for endpoints, lets_in in ((_ENDPOINTS, guard.let_in), (_PAGES, guard.knows), (_OPEN, lambda _: None))
         for method, path, endpoint in endpoints
     ]
     return Starlette(routes=routes)
@@ -59,7 +64,7 @@ class Guard:
     def __init__(self, serve: Serve) -> None:
         self._token = serve.token.get_secret_value().encode() if serve.token else None
 
-    def let_in(self, request: Request) -> None:
+    def knows(self, request: Request) -> None:
         """Raises RefusedError."""
         if self._token is not None:
             if not hmac.compare_digest(_token_of(request.headers.get("authorization", "")), self._token):
@@ -67,6 +72,10 @@ class Guard:
         elif not is_loopback(_name_of(request)):
             # A page on the web could have given its own name this machine's address.
             raise RefusedError("without a token this is only for 127.0.0.1 and localhost", 403)
+
+    def let_in(self, request: Request) -> None:
+        """Programs. Raises RefusedError."""
+        self.knows(request)
         # A page on the web cannot send this without being asked about it first.
         if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise RefusedError("Content-Type: application/json is needed", 415)
@@ -92,11 +101,12 @@ def _name_of(request: Request) -> str:
 def _answering(
     office: Office, endpoint: Endpoint, let_in: Callable[[Request], None]
 ) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
+    async def answering(request: Request) -> Response:
         try:
             let_in(request)
             asked = Asked(request.query_params, request.path_params, await _body(request), office.clock())
-            return _json(await run_in_threadpool(endpoint, office, asked))
+            answer = await run_in_threadpool(endpoint, office, asked)
+            return answer if isinstance(answer, Response) else _json(answer)
         except RefusedError as error:
             return _json(str(error), error.status)
         except StoreError as error:
@@ -104,7 +114,7 @@ def _answering(
         except ClientDisconnect:
             return Response(status_code=400)
 
-    return answer
+    return answering
 
 
 async def _body(request: Request) -> bytes:

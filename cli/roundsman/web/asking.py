@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ class Office:
     settings: Settings
     wake: Callable[[], None] = lambda: None
     clock: Callable[[], datetime] = times.now
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)  # of this process
     started_at: datetime = field(default_factory=times.now)
 
 
