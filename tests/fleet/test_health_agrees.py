@@ -115,7 +115,8 @@ def test_values_agree_with_df_free_node_exporter_and_the_monitoring_plugins(shar
     assert near(swap[1]["swap"], int(free["Swap:"][2]))
 
     assert found["processes-sleep"]["processes"] == procs[1]["procs"] == 3
-    assert near(found["descriptors"]["handles"], metrics["node_filefd_allocated"], 0.2)
+    # Those of the whole machine, which does other things meanwhile.
+    assert near(found["descriptors"]["handles"], metrics["node_filefd_allocated"], 0.5)
     assert abs(found["uptime"]["uptime"] - (metrics["node_time_seconds"] - metrics["node_boot_time_seconds"])) < 30
     assert abs(found["http-http://127.0.0.1/"]["time"] - http[1]["time"]) <= TIME_S
 

@@ -12,7 +12,6 @@ from roundsman.assurance import backup_report, coverage_of
 from roundsman.store import Store
 
 from ..ledger.builders import Run, a_round
-from ..ledger.test_ingest import TEAM
 from .facts import found, looked
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -31,7 +30,7 @@ def store(tmp_path: Path) -> Store:
     for run in (a_round(), later):
         run.write(tmp_path / "ledger")
     store = Store(f"sqlite:///{tmp_path}/store.db")
-    ledger.catch_up(store, tmp_path / "ledger", NOW, TEAM)
+    ledger.catch_up(store, tmp_path / "ledger", NOW)
     return store
 
 

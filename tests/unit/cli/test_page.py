@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from roundsman import ledger
-from roundsman.alerting import Routing
 from roundsman.insight.advice import Invocation
 from roundsman.page import HostPage, host_page
 from roundsman.store import Store, checks, history, runs
@@ -91,7 +90,7 @@ def test_what_the_newest_round_of_ours_was_without_is_not_declared_any_more(tmp_
                     started_at=stamp(NOW),
                 )  # fmt: skip
         run.write(tmp_path / "ledger")
-        ledger.catch_up(store, tmp_path / "ledger", NOW, Routing())
+        ledger.catch_up(store, tmp_path / "ledger", NOW)
         return {line.result["id"]: line.missing for line in page(store).lines}
 
     assert read("a", "roundsman health", 10, disk="OK", old="CRITICAL") == {"disk": False, "old": False}
