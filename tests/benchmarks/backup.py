@@ -114,6 +114,8 @@ def measure(folder: Path, files: int, mib: int, repeats: int) -> dict[str, list[
     measured: dict[str, list[float]] = {}
 
     def timed(name: str, do: Callable[[], None]) -> None:
+        # What the one before wrote must not be written while the next is measured.
+        os.sync()
         started = time.perf_counter()
         do()
         measured.setdefault(name, []).append(time.perf_counter() - started)

@@ -87,10 +87,14 @@ def calmed(groups: Sequence[Group], most: int) -> list[tuple[Group, tuple[str, .
     """
     if len(groups) <= most:
         return [(group, ()) for group in groups]
-    together = replace(groups[0], key=STORM, labels={}, notifications=())
-    for group in groups:
-        together = together.after(group)
-    return [(together, tuple(group.key for group in groups))]
+    every: dict[str, Notify] = {}
+    for news in (news for group in groups for news in group.notifications):
+        known = every.get(news.alert.fingerprint)
+        # An alert that is in several of the groups may be new to one of them only.
+        if known is None or known.kind is NotifyKind.STILL:
+            every[news.alert.fingerprint] = news
+    storm = replace(groups[0], key=STORM, labels={}, notifications=worst_first(every.values()))
+    return [(storm, tuple(group.key for group in groups))]
 
 
 def worst_first(notifications: Iterable[Notify]) -> tuple[Notify, ...]:
