@@ -184,7 +184,8 @@ def played(folder: Path) -> tuple[tuple[Side, Side], bool]:
     theirs, ours = Listener(), Listener()
     with alertmanager_with(folder, configuration(theirs.url)) as alertmanager:
         receivers = [{"name": name, "urls": [ours.url]} for name in ("team", "pager")]
-        alerts = {"tick": "1s", "alertmanager": str(folder / "alertmanager.yml"), "receivers": receivers}
+        # All scenarios are played at once, which would be a storm.
+        alerts = {"tick": "1s", "storm": 1000, "alertmanager": str(folder / "alertmanager.yml"), "receivers": receivers}
         with served(folder, json.dumps(alerts)) as server:
             sides = Side(alertmanager.url, theirs), Side(server.url, ours)
             in_time = play(sides)
