@@ -40,12 +40,12 @@ def why(
     now_in = []
     for route, group, member in met(every, rules, now):
         if member.alert.fingerprint == alert.fingerprint:
-            known = groups.get(group.id)
-            standing = _standing(alert, known or group, route.key, member.held.why if member.held else None)
-            now_in.append((group.id, standing if known else _first(standing)))
+            known, held = groups.get(group.id, group), member.held.why if member.held else None
+            looked_at = known.flush_at if group.id in groups else None
+            now_in.append((group.id, _standing(alert, known, route.key, held, looked_at)))
     here = {name for name, _ in now_in}
     before = [
-        _standing(alert, group, group.key, "it goes to another group now")
+        _standing(alert, group, group.key, "it goes to another group now", group.flush_at)
         for name, group in groups.items()
         if name not in here and alert.fingerprint in group.told
     ]
@@ -54,10 +54,7 @@ def why(
     return Reasons(labels, rule, (*(standing for _, standing in now_in), *before))
 
 
-def _standing(alert: AlertState, group: GroupState, route: str, held: str | None) -> Standing:
-    told = group.told.get(alert.fingerprint)
-    return Standing(group.receiver, route, group.labels, held, told, group.flush_at)
-
-
-def _first(standing: Standing) -> Standing:
-    return Standing(standing.receiver, standing.route, standing.group, standing.held, None, None)
+def _standing(
+    alert: AlertState, group: GroupState, route: str, held: str | None, next_look: datetime | None
+) -> Standing:
+    return Standing(group.receiver, route, group.labels, held, group.told.get(alert.fingerprint), next_look)
