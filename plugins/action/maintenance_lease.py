@@ -25,6 +25,7 @@ class ActionModule(ActionBase):
         if holder and holder["controller"] == controller and ledger_file.is_dead(holder["run"]):
             asked["take_over"] = holder["number"]
             answer = self._execute_module(module_name=MODULE, module_args=asked, task_vars=task_vars)
-        answer["symptoms"] = self._task.args.get("symptoms") or []
+        if answer.get("lease"):
+            answer.update(symptoms=self._task.args.get("symptoms") or [], silence_s=self._task.args["silence_s"])
         result.update(answer)
         return result

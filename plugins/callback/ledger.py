@@ -63,7 +63,7 @@ RECORDED = {
     "roundsman.fleet.backup_prune": ("prune", ("prune",)),
     "roundsman.fleet.backup_coverage": ("coverage", ("coverage",)),
     "roundsman.fleet.backup_info": ("inventory", ("inventory",)),
-    "roundsman.fleet.maintenance_lease": ("maintenance_begun", ("lease", "symptoms", "previous")),
+    "roundsman.fleet.maintenance_lease": ("maintenance_begun", ("lease", "symptoms", "silence_s", "previous")),
     "roundsman.fleet.maintenance_result": ("maintenance", ("maintenance",)),
 }
 # Of these an answer without that value is none: asked only to check definitions, or the host was not taken.
@@ -71,7 +71,8 @@ WORDLESS = {"inventory": "inventory", "maintenance_begun": "lease", "maintenance
 # Evidence about backups is worth a sync to disk each; health results are measured again on the next round.
 LAST_CHANCE_S = 60
 SYNCED = {
-    "backup", "verify", "restore", "prune", "inventory", "maintenance_begun", "maintenance", "run_started", "run_finished",
+    "backup", "verify", "restore", "prune", "inventory", "maintenance_begun", "maintenance",
+    "run_started", "run_finished",
 }
 
 
@@ -230,7 +231,8 @@ class CallbackModule(CallbackBase):
             if values.get("bookmarks") and not context.CLIARGS.get("check"):
                 self._keep_bookmarks(fields["host"], values["bookmarks"])
         elif not ok and not is_handled(result.task):
-            self._append("failed", {**fields, "data": {"task": result.task.get_name(), "action": action}})
+            kind = "refused" if result.task.vars.get("roundsman_refuses") is True else "failed"
+            self._append(kind, {**fields, "data": {"task": result.task.get_name(), "action": action}})
 
     def _keep_bookmarks(self, host: str, left: dict) -> None:
         """After the record, never before it: what a lost record counted is counted again on the next round."""

@@ -11,8 +11,8 @@ class ModuleDocFragment:
 options:
   lease:
     description:
-      - The number of the lease under which this step is done, as M(roundsman.fleet.maintenance_lease) gave it. A step of
-        a lease that another one came after is refused.
+      - The number of the lease under which this step is done, as M(roundsman.fleet.maintenance_lease) gave it. A step
+        of a lease that another one came after is refused.
       - Without it the step is done for itself, and refused while a run of C(roundsman.fleet.maintain) holds the host.
     type: int
   state_dir:

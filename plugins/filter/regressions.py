@@ -10,8 +10,8 @@ author:
   - Roundsman contributors (@roundsman)
 description:
   - Compares the check results of two calls of M(roundsman.fleet.health). What was amiss before is no regression as long
-    as it is not worse, and neither is what takes somewhat longer. An HTTP answer that takes more than three times as long,
-    and half a second more, is one.
+    as it is not worse, and neither is what takes somewhat longer. An HTTP answer that takes more than three times as
+    long, and half a second more, is one.
 positional: _input, before
 options:
   _input:

@@ -45,10 +45,15 @@ options:
     default: {}
   symptoms:
     description:
-      - Names of checks, or matchers, of alerts that the procedure explains while it holds the host. For the records only.
+      - Names of checks, or matchers, of alerts that the procedure explains while it holds the host. For the records
+        only.
     type: list
     elements: str
     default: []
+  silence_s:
+    description: How long the procedure may explain them at most, in seconds.
+    type: int
+    default: 7200
   lock_timeout_s:
     description: How long to wait for another step of maintenance, or for a backup of this host, in seconds.
     type: int
@@ -150,6 +155,7 @@ def main():
             "take_over": {"type": "int"},
             "free_bytes": {"type": "dict", "default": {}},
             "symptoms": {"type": "list", "elements": "str", "default": []},
+            "silence_s": {"type": "int", "default": 7200},
             "lock_timeout_s": {"type": "int", "default": 300},
             "state_dir": {"type": "path"},
         },

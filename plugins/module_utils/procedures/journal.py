@@ -46,8 +46,8 @@ class Journal:
             finally:
                 os.close(fd)
         except OSError as error:
-            text = "what is done cannot be noted in {0} ({1}), so nothing more is done".format(self._path, error.strerror)
-            raise ProcedureError("no_space", text) from error
+            text = "what is done cannot be noted in {0} ({1}), so nothing more is done"
+            raise ProcedureError("no_space", text.format(self._path, error.strerror)) from error
 
     def records(self):
         """The records of all steps, oldest first; of one that was killed, what it had begun and done."""

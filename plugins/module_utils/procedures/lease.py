@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who may change this host now, and what was done under it: leases with a number that only grows.
 
-A controller that died may have left a task running here. It holds the lock until it ends, and whoever comes next takes a
-new number: everything that still carries the old one is refused (a fencing token).
+A controller that died may have left a task running here. It holds the lock until it ends, and whoever comes next takes
+a new number: everything that still carries the old one is refused (a fencing token).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Leases:
         self._state = state
 
     def current(self):
-        """The newest lease, whether it is over or not: number, run, procedure, controller, began_at, lasts_s, ended_at."""
+        """The newest lease, over or not: number, run, procedure, controller, began_at, lasts_s, ended_at (or None)."""
         return read_json(os.path.join(self._directory(), "lease.json"), NOBODY)
 
     @contextlib.contextmanager
@@ -38,7 +38,8 @@ class Leases:
             with self._state.locked("maintenance", "maintenance", patience_s) as fd:
                 yield fd
         except BackupError as error:
-            raise ProcedureError("locked" if error.reason == "repository_locked" else error.reason, error.message) from error
+            reason = "locked" if error.reason == "repository_locked" else error.reason
+            raise ProcedureError(reason, error.message) from error
 
     def begin(self, wanted, now, patience_s, dead=None):
         """A new lease for `wanted` (run, procedure, controller, lasts_s) and the one before it.
@@ -91,7 +92,7 @@ class Leases:
 
     def _forget_old(self, number):
         for name in os.listdir(self._directory()):
-            stem, dot, kind = name.partition(".")
+            stem, _dot, kind = name.partition(".")
             if kind == "jsonl" and stem.isdigit() and int(stem) <= number - KEPT_JOURNALS:
                 os.unlink(os.path.join(self._directory(), name))
 
@@ -102,10 +103,10 @@ def holds(lease, now):
 
 
 _HELD = (
-    "{procedure} of run {run} (controller {controller}) holds this host. Nothing was done. Wait for it, or if that run is "
-    "known to be dead, repeat with roundsman_maintain_take_over={number}."
+    "{procedure} of run {run} (controller {controller}) holds this host. Nothing was done. Wait for it, or if that run "
+    "is known to be dead, repeat with --take-over {number} (roundsman_maintain_take_over)."
 )
 _FENCED = (
-    "this task belongs to lease {0}, and lease {1} of {2} came after it. Nothing was done by this task. Its controller was "
-    "taken for dead; see what the later run says about this host."
+    "this task belongs to lease {0}, and lease {1} of {2} came after it. Nothing was done by this task. Its controller "
+    "was taken for dead; see what the later run says about this host."
 )

@@ -77,8 +77,9 @@ class Step:
 
         Raises ProcedureError: timeout, program_missing.
         """
+        whole_env = dict(os.environ, LC_ALL="C", **(env or {}))
         try:
-            done = run(argv, dict(os.environ, LC_ALL="C", **(env or {})), self.left_s(), keep_fds=self.keep_fds, **options)
+            done = run(argv, whole_env, self.left_s(), keep_fds=self.keep_fds, **options)
         except FileNotFoundError:
             text = "{0} is not on this host".format(argv[0])
             raise ProcedureError("program_missing", text) from None
