@@ -57,10 +57,12 @@ class Journal:
                 open_step["actions"].append(dict(line["begun"], outcome="interrupted"))
             elif "ended" in line:
                 open_step["actions"][-1].update(line["ended"])
+            elif "step" in line:
+                records.append(line["step"])
+                open_step = None
             else:
                 records += _killed(open_step)
-                open_step = line.get("started")
-                records += [line["step"]] if "step" in line else []
+                open_step = line["started"]
         return records + _killed(open_step)
 
     def _lines(self):
@@ -82,6 +84,6 @@ def _killed(record):
 def _is_whole(line):
     """A power cut may have left half a line, or zeros."""
     try:
-        return isinstance(json.loads(line), dict)
+        return line.endswith("\n") and isinstance(json.loads(line), dict)
     except ValueError:
         return False
