@@ -227,6 +227,8 @@ class CallbackModule(CallbackBase):
                 fields["item"] = str(values["_ansible_item_label"])
             if values.get("skipped"):
                 return
+            # A sweep that was repeated until something is well, in vain, failed as a task and not as a sweep.
+            fields["ok"] = ok or (kind == "health" and "checks" in values)
             self._append(kind, {**fields, "data": {key: values[key] for key in keys if key in values}})
             if values.get("bookmarks") and not context.CLIARGS.get("check"):
                 self._keep_bookmarks(fields["host"], values["bookmarks"])
