@@ -91,9 +91,9 @@ def _mute(step, postgres, database, tables):
     ask = {full_name(database, one): "SELECT 1 FROM {0} LIMIT 1".format(quoted(one)) for one in tables}  # noqa: S608
     for target, error in postgres.each(database, ask):
         if error.is_damage:
-            mute.append("{0} does not answer: {1}".format(target, error.words))
+            mute.append("{0} does not answer: {1}".format(target, error.message))
         elif error.code != UNDEFINED:
-            step.warn("{0} could not be asked: {1}".format(target, error.words))
+            step.warn("{0} could not be asked: {1}".format(target, error.message))
     return mute
 
 

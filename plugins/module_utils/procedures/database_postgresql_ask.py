@@ -12,6 +12,7 @@ import time
 from ..engines.base import BackupError
 from ..sources import postgresql_talk
 from ..sources.base import Effects
+from .base import ProcedureError
 
 LOCK_TIMEOUT, CANCELED, UNDEFINED, DUPLICATES, DISK_FULL = "55P03", "57014", "42P01", "23505", "53100"
 # A lock that is not to be had is asked for again after a pause in which whoever waits behind us gets his turn.
@@ -27,13 +28,12 @@ _BEGIN = (
 )
 
 
-class SqlError(Exception):
+class SqlError(ProcedureError):
     """A statement that the server did not do: `code` is its SQLSTATE, None when there was no answer at all."""
 
     def __init__(self, code, words):
-        super().__init__(words)
+        super().__init__("procedure_failed", words)
         self.code = code
-        self.words = words
 
     @property
     def is_damage(self):

@@ -92,9 +92,9 @@ class Upkeep:
         damaged = []
         for target, error in self._postgres.each(database, need.amchecks(database, indexes, schema[0]["schema"])):
             if error.is_damage:
-                damaged.append("{0}: {1}".format(target, error.words))
+                damaged.append("{0}: {1}".format(target, error.message))
             else:
-                self._step.warn("amcheck could not look into {0}: {1}".format(target, error.words))
+                self._step.warn("amcheck could not look into {0}: {1}".format(target, error.message))
         return damaged
 
     def _create_amcheck(self, database):
@@ -175,7 +175,7 @@ class Upkeep:
             self._step.warn(_WARNED[error.code].format(work.target, work.statement, self._limits["attempts"]))
             return []
         reason = "damaged" if error.is_damage else "no_space" if error.code == DISK_FULL else "procedure_failed"
-        return [(reason, "{0}: {1} failed: {2}".format(work.target, work.statement, error.words))]
+        return [(reason, "{0}: {1} failed: {2}".format(work.target, work.statement, error.message))]
 
     def _report(self, database, tables, indexes):
         """Say what only a person can decide."""

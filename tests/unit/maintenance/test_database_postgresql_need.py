@@ -162,5 +162,5 @@ def test_a_full_table_is_not_wasteful_and_an_empty_one_is() -> None:
 )
 def test_what_the_server_refuses(said: str, code: str | None, words: str) -> None:
     error = sql_error(said)
-    assert (error.code, error.words) == (code, words)
+    assert (error.code, error.message) == (code, words)
     assert error.is_damage is False
