@@ -8,13 +8,11 @@ carry their odd bytes as lone surrogates (PEP 383). Described in docs/backup.md.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import itertools
 import json
 import os
-import tempfile
 from collections import namedtuple
 
 from . import tree
@@ -109,23 +107,19 @@ class _Before:
 
 
 def write(path, header, found, tick, before=None):
-    """Describe every Found in a new manifest at `path` (replaced as a whole, mode 0600) and return Written.
+    """Describe every Found in a new manifest at `path` (mode 0600, on the disk when done) and return Written.
 
     `before` is the path of an earlier, intact manifest: files that were not touched since are not read again.
     """
-    directory = os.path.dirname(path)
-    fd, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
-    try:
-        with os.fdopen(fd, "wb") as stream:
-            written = _write(_Lines(stream), header, found, tick, _Before(before) if before else None)
-            stream.flush()
-            os.fsync(fd)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with open(path, "wb", opener=_privately) as stream:
+        written = _write(_Lines(stream), header, found, tick, _Before(before) if before else None)
+        stream.flush()
+        os.fsync(stream.fileno())
     return written
+
+
+def _privately(path, flags):
+    return os.open(path, flags, 0o600)
 
 
 def _write(lines, header, found, tick, before):
