@@ -31,7 +31,7 @@ def describing(session, spec, prepared, incremental):
 
     def write(before):
         header = _header(session, spec, prepared, taken_at_ns)
-        return manifest.write(new, header, walk(prepared), session.tick, before)
+        return manifest.write(new, header, walk(prepared), session.tick, before, session.processors())
 
     def write_ahead(_request):
         earlier = _hash_of(path) if incremental else None
