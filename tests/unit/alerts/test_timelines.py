@@ -7,7 +7,7 @@ words of a line are explained by `World`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -101,14 +101,22 @@ class World:
 
     def expire(self, _silence: str) -> None:
         """expire silence: the one that was made first"""
+        self._change(lambda silence: silence.expired(self.now))
+
+    def confirm(self, _silence: str) -> None:
+        """confirm silence: the one that was made first, with the end that it has"""
+        self._change(lambda silence: silence.edited(self.now))
+
+    def _change(self, change: Callable[[Silence], Silence]) -> None:
         with self.store.write() as tx:
             (row,) = silences.find(tx, "s1")
-            silences.save(tx, Silence.from_dict(row).expired(self.now).to_dict())
+            silences.save(tx, change(Silence.from_dict(row)).to_dict())
 
     def override(self, schedule: str, person: str, _for: str, length: str) -> None:
         """override duty bob for 8h"""
-        number = len(self.overrides) + 1
-        self.overrides[number] = Override(schedule, person, self.now, self.now + _length(length), "ill", "alice", self.now)
+        end = self.now + _length(length)
+        made = Override(schedule, person, self.now, end, "ill", "alice", self.now)
+        self.overrides[len(self.overrides) + 1] = made
 
     def remembered(self, host: str, check: str, *reasons: str) -> None:
         """remembered web1 disk opened resolved: the alert's whole timeline, by its reasons"""
@@ -152,7 +160,8 @@ class World:
         with self.store.write() as tx:
             alerting.pass_time(tx, self.now)
             watch(tx, self.now, self.settings.alerts.expect_rounds)
-            how = telling(tx, self.settings, self.channels, oncall.duty(self.settings, self.overrides, self.now), self.now)
+            duty = oncall.duty(self.settings, self.overrides, self.now)
+            how = telling(tx, self.settings, self.channels, duty, self.now)
             assert how is not None
             tell(tx, how, self.now)
             while message := outbox.claim(tx, self.now, timedelta(minutes=5), self.channels):
