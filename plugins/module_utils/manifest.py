@@ -9,16 +9,15 @@ carry their odd bytes as lone surrogates (PEP 383). Described in docs/backup.md.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import json
 import os
-import tempfile
 from collections import namedtuple
 
 from . import tree
 from .engines.base import BackupError
+from .entries import described
 
 FORMAT = 1
 
@@ -47,48 +46,6 @@ class _Lines:
         return self._hash.hexdigest()
 
 
-def entry_of(found, base, tick, before=None):
-    """The manifest's entry for a Found, or None when it vanished meanwhile.
-
-    What the entry `before` of an earlier manifest has read is taken over when the inode was not touched since.
-    """
-    entry = {"path": tree.text(found.path)}
-    if found.info is None:
-        return dict(entry, type="unknown", error=found.error)
-    entry.update(tree.metadata(found.info))
-    entry["user"], entry["group"] = tree.user_name(found.info.st_uid), tree.group_name(found.info.st_gid)
-    entry["inode"], entry["ctime_ns"] = found.info.st_ino, found.info.st_ctime_ns
-    if found.error:
-        return dict(entry, error=found.error)
-    if before and all(before.get(key) == entry[key] for key in _UNTOUCHED):
-        entry.update((key, before[key]) for key in _READ if key in before)
-        return entry
-    try:
-        entry.update(tree.content(base + found.path, entry["type"], tick))
-        if entry["type"] in ("file", "dir"):
-            entry.update(_xattrs(base + found.path))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        entry["error"] = error.strerror
-    return entry
-
-
-# A change of content or attributes always moves ctime, which no program can set back; restic goes by the same.
-_UNTOUCHED = ("type", "size", "mtime_ns", "inode", "ctime_ns")
-_READ = ("sha256", "target", "xattrs")
-
-
-def _xattrs(path):
-    """Those that there are; a filesystem without them says nothing about them."""
-    try:
-        return {"xattrs": tree.xattrs(path)}
-    except OSError as error:
-        if error.errno in (errno.ENOTSUP, errno.ENODATA):
-            return {}
-        raise
-
-
 class _Before:
     """The entries of an earlier manifest, asked for in the order of the walk."""
 
@@ -108,34 +65,27 @@ class _Before:
         return found if trusted and found.get("ctime_ns", self._until_ns) < self._until_ns else None
 
 
-def write(path, header, found, tick, before=None):
-    """Describe every Found in a new manifest at `path` (replaced as a whole, mode 0600) and return Written.
+def write(path, header, found, tick, before=None, processors=1):
+    """Describe every Found in a new manifest at `path` (mode 0600, on the disk when done) and return Written.
 
     `before` is the path of an earlier, intact manifest: files that were not touched since are not read again.
     """
-    directory = os.path.dirname(path)
-    fd, temporary = tempfile.mkstemp(dir=directory, prefix=".new-")
-    try:
-        with os.fdopen(fd, "wb") as stream:
-            written = _write(_Lines(stream), header, found, tick, _Before(before) if before else None)
-            stream.flush()
-            os.fsync(fd)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    pairs = described(found, _Before(before) if before else None, tick, processors)
+    with contextlib.closing(pairs), open(path, "wb", opener=_privately) as stream:
+        written = _write(_Lines(stream), header, pairs)
+        stream.flush()
+        os.fsync(stream.fileno())
     return written
 
 
-def _write(lines, header, found, tick, before):
+def _privately(path, flags):
+    return os.open(path, flags, 0o600)
+
+
+def _write(lines, header, pairs):
     entries, size, linked, unreadable, sockets = 0, 0, {}, [], []
     lines.write(dict(header, roundsman_manifest=FORMAT))
-    for item in found:
-        tick()
-        entry = entry_of(item, b"", tick, before.entry(item.path) if before else None)
-        if entry is None:
-            continue
+    for item, entry in pairs:
         entries += 1
         if "error" in entry:
             unreadable.append(entry["path"])

@@ -21,6 +21,7 @@ class CheckKind(StrEnum):
     FRESH_RETENTION = "fresh-retention"
     FRESH_CHECK = "fresh-check"
     FRESH_DRILL = "fresh-drill"
+    MAINTENANCE = "maintenance"  # one procedure was done
     ISOLATED = "isolated"  # most hosts cannot be reached from here
     ROUNDS = "rounds"  # rounds are made in time
     SILENCES = "silences"  # nobody has forgotten one
