@@ -22,6 +22,7 @@ from .escalating import Escalating, Seen
 from .oncall import Duty
 from .store import Transaction, alerts, episodes, escalations, groups, hosts, outbox, silences
 from .times import stamp
+from .withdrawing import withdraw
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,15 @@ def tell(
 
     `hurry` says of which alerts there is nothing to wait for; `run_id` is the run in whose course this is told.
     """
+    # In the same transaction as all that follows: what is taken back here is told again once nobody has it any more.
+    withdraw(tx, now)
     known = {state.id: state for state in map(GroupState.from_dict, groups.every(tx))}
     escalated = {name for name, _ in escalations.every(tx)}
     told = {name for group in known.values() for name in group.told} | escalated
     states = {row["fingerprint"]: AlertState.from_dict(row) for row in alerts.of_interest(tx, told)}
 
     posts: dict[str, list[Group]] = defaultdict(list)
+    before_this = list(known.values())
 
     def post(receiver: str, group: Group) -> None:
         posts[receiver].append(group)
@@ -109,7 +113,8 @@ def tell(
     if how.escalating and (how.escalating.policies or escalated):
         # Groups know what held an alert when they were last flushed; a page must not go out against what holds it now.
         may_tell = free(states.values(), how.rules, now)
-        how.escalating.go_on(tx, Seen(states, list(known.values()), may_tell, worse), now, post)
+        # What has ended is in no group any more, but is told in the place of what still waits for its old one.
+        how.escalating.go_on(tx, Seen(states, [*before_this, *known.values()], may_tell, worse), now, post)
     for receiver, messages in posts.items():
         for group, spoken_for in calmed(messages, how.storm):
             for channel in how.channels.get(receiver, ()):
