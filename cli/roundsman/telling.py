@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from .acknowledging import pass_on
 from .alerts.grouping import Group, calmed, worst_first
 from .alerts.groups import GroupState
 from .alerts.intervals import containing
@@ -19,6 +20,7 @@ from .alerts.topology import Topology, edges
 from .alerts.turn import Rules, Turned, free, turn
 from .config import Settings
 from .escalating import Escalating, Seen
+from .notify.open import told_who_has_it
 from .oncall import Duty
 from .store import Transaction, alerts, episodes, escalations, groups, hosts, outbox, silences
 from .times import stamp
@@ -32,6 +34,7 @@ class Telling:
     rules: Rules
     channels: Mapping[str, Collection[str]]
     escalating: Escalating | None = None
+    acknowledged: Collection[str] = ()  # channels that are told who has an alert
     storm: int = 10  # so many messages to one receiver at one time are not made one
 
 
@@ -50,7 +53,13 @@ def telling(
     def urgency(alert: AlertState) -> int:
         return Priority(rules.labels(alert)["priority"]).number
 
-    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in, urgency), settings.alerts.storm)
+    return Telling(
+        rules,
+        channels,
+        Escalating(settings.alerts.policies(), duty, is_in, urgency),
+        set().union(*(told_who_has_it(one, channels.get(one.name, ())) for one in settings.alerts.everybody)),
+        settings.alerts.storm,
+    )
 
 
 def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
@@ -119,6 +128,7 @@ def tell(
         for group, spoken_for in calmed(messages, how.storm):
             for channel in how.channels.get(receiver, ()):
                 outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now, instead_of=spoken_for)
+    pass_on(tx, how.acknowledged, now)
 
 
 def _keep(tx: Transaction, found: Sequence[Turned], now: datetime, run_id: str | None) -> None:

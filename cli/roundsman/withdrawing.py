@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .alerts.grouping import STORM, Group
 from .alerts.groups import GroupState
-from .alerts.model import AlertState
+from .alerts.model import AlertState, NotifyKind
 from .alerts.outdated import outdated
 from .store import Transaction, alerts, groups, outbox
 from .times import stamp
@@ -26,7 +26,8 @@ def withdraw(tx: Transaction, now: datetime) -> None:
             outbox.withdraw(tx, row["key"], why)
             said = f"{row['channel']} is not told any more: {why}"
             alerts.note_all(tx, [(name, stamp(now), "withdrawn", said) for name in names])
-            _remember(tx, group, names)
+            pages = {one.alert.fingerprint for one in group.notifications if one.kind is not NotifyKind.ACKNOWLEDGED}
+            _remember(tx, group, pages)
 
 
 def _remember(tx: Transaction, withdrawn: Group, names: Collection[str]) -> None:

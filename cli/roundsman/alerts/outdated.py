@@ -21,7 +21,11 @@ def outdated(group: Group, alerts: Mapping[str, AlertState]) -> str | None:
 
 def _outdated(news: Notify, alert: AlertState | None) -> str | None:
     """An end is always needed: whoever may have heard of the beginning waits for it."""
-    if alert is None or news.kind is NotifyKind.RESOLVED or alert.phase is Phase.OPEN:
+    if alert is None or news.kind is NotifyKind.RESOLVED:
+        return None
+    if news.kind is NotifyKind.ACKNOWLEDGED:
+        return None if alert.phase is Phase.ACKNOWLEDGED else f"{news.alert.acknowledged_by} does not have it any more"
+    if alert.phase is Phase.OPEN:
         return None
     if alert.phase is Phase.ACKNOWLEDGED:
         return f"acknowledged by {alert.acknowledged_by}{_at(alert.acknowledged_at)}"

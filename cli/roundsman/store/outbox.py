@@ -47,8 +47,8 @@ def add(
     tx.execute(
         sa.insert(outbox).values(
             key=key, receiver=group.receiver, channel=channel, group_key=group.key, run_id=run_id,
-            notification=group.to_dict(), status="pending", created_at=stamp(now), due_at=stamp(now), attempts=0,
-            message_id=key, detail="",
+            notification=group.to_dict(), acknowledges=group.acknowledges, status="pending", created_at=stamp(now),
+            due_at=stamp(now), attempts=0, message_id=key, detail="",
         )
     )  # fmt: skip
     told = {news.alert.fingerprint for news in group.notifications}
@@ -71,10 +71,20 @@ def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def perhaps_outdated(tx: Transaction, now: datetime) -> list[Row]:
-    """What waits, is not being sent at this moment, and tells of an alert that is acknowledged or over."""
+    """What waits, is not being sent at this moment, and tells of an acknowledgement, or of an alert that is
+    acknowledged or over.
+    """
     its = (outbox_alerts.c.key == outbox.c.key) & (alerts.c.fingerprint == outbox_alerts.c.fingerprint)
-    quiet = sa.exists().where(its, alerts.c.phase != "open")
+    quiet = outbox.c.acknowledges | sa.exists().where(its, alerts.c.phase != "open")
     return rows(tx.execute(sa.select(outbox).where(outbox.c.status == "pending", _unclaimed(now), quiet)))
+
+
+def newest_about(tx: Transaction, fingerprint: str, channels: Collection[str]) -> list[Row]:
+    """The newest message about an alert for each of the channels that were ever to be told of it."""
+    about = (outbox_alerts.c.key == outbox.c.key) & (outbox_alerts.c.fingerprint == fingerprint)
+    its = sa.select(outbox).join(outbox_alerts, about).where(outbox.c.channel.in_(channels))
+    found = rows(tx.execute(its.order_by(outbox.c.created_at, outbox.c.status == "pending")))
+    return list({row["channel"]: row for row in found}.values())
 
 
 def withdraw(tx: Transaction, key: str, why: str) -> None:
