@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 
 from .base import ProcedureError
+from .files import sync_directory, write_for_all
 
 _DROP_IN = "/etc/systemd/system/{0}.d/50-roundsman-version.conf"
 _VERSION = re.compile(r'^Environment="ROUNDSMAN_VERSION=([^"]+)"$', re.MULTILINE)
@@ -109,29 +109,3 @@ class ByHooks:
 
     def restore(self, _remembered, version, update):
         self._hooks.command("roll_back", version, update)
-
-
-def write_for_all(path, text):
-    """Replace a file that everybody may read, as a whole."""
-    fd, fresh = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".roundsman-")
-    try:
-        with os.fdopen(fd, "w") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), 0o644)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(fresh, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
-        raise
-    sync_directory(os.path.dirname(path))
-
-
-def sync_directory(path):
-    """Wait until the names in a directory are on disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -12,8 +12,8 @@ from ansible.module_utils.urls import open_url
 
 from ..mounts import read_mounts
 from .application import surplus
-from .application_recipes import sync_directory
 from .base import ProcedureError
+from .files import sync_directory
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tar.zst")
 _PIECE = 1 << 20
