@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +20,7 @@ from roundsman.notify.message import Message
 from roundsman.store import Store, alerts, outbox
 
 from ..ledger.builders import Run
-from ..ledger.team import CHANNEL, tell_team
+from ..ledger.team import CHANNEL, deliver, tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 TOLD = [("opened", "disk"), ("resolved", "disk")]
@@ -97,7 +96,7 @@ class Scene:
         store = Store(self.url)
         ledger.catch_up(store, self.ledgers, at)
         tell_team(store, at)
-        delivery.deliver_due(store, {CHANNEL: self.receiver}, random.Random(1), clock=lambda: at)
+        deliver(store, {CHANNEL: self.receiver}, at)
 
     def answer(self, at: datetime) -> None:
         """Alice has it for an hour. Who saw the command die repeats it."""
