@@ -136,7 +136,7 @@ def _keep(tx: Transaction, found: Sequence[Turned], now: datetime, run_id: str |
     after = [turned.flushed.group for turned in found if turned.flushed.group]
     groups.replace(tx, [turned.before.id for turned in found], [(one.id, one.flush_at, one.to_dict()) for one in after])
     notes = [note for turned in found for note in turned.flushed.notes]
-    alerts.note_all(tx, [(note.fingerprint, stamp(now), note.reason, note.sentence) for note in notes], run_id)
+    alerts.note_all(tx, [(note.fingerprint, stamp(now), note.reason, note.sentence, run_id) for note in notes])
     told: dict[tuple[str, int], list[str]] = defaultdict(list)
     for turned in found:
         for one in turned.flushed.news:

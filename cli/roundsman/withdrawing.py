@@ -25,7 +25,7 @@ def withdraw(tx: Transaction, now: datetime) -> None:
         if why := outdated(group, states):
             outbox.withdraw(tx, row["key"], why)
             said = f"{row['channel']} is not told any more: {why}"
-            alerts.note_all(tx, [(name, stamp(now), "withdrawn", said) for name in names])
+            alerts.note_all(tx, [(name, stamp(now), "withdrawn", said, None) for name in names])
             pages = {one.alert.fingerprint for one in group.notifications if one.kind is not NotifyKind.ACKNOWLEDGED}
             _remember(tx, group, pages)
 

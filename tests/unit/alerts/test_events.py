@@ -167,7 +167,7 @@ def test_the_kind_of_a_check_is_in_its_name(check: str, kind: CheckKind) -> None
 def test_the_reserved_names_are_fixed() -> None:
     assert sorted(RESERVED_NAMES) == [
         "backup", "drill", "fresh-backup", "fresh-check", "fresh-drill", "fresh-retention", "health", "isolated",
-        "prune", "reachable", "rounds", "run", "verify",
+        "prune", "reachable", "rounds", "run", "silences", "verify",
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from roundsman import alerting, delivery, oncall
+from roundsman.alerts.matchers import Matchers
 from roundsman.alerts.matchers import parse as matchers_of
 from roundsman.alerts.model import (
     Acknowledge,
@@ -31,7 +32,8 @@ from roundsman.alerts.model import (
     Unacknowledge,
 )
 from roundsman.alerts.names import fingerprint
-from roundsman.alerts.silencing import RunSilence, Silence, symptom
+from roundsman.alerts.oncall import Override
+from roundsman.alerts.silencing import LONGEST_UNTIL_RESOLVED, RunSilence, Silence, of_alert, symptom
 from roundsman.config import Settings, parse
 from roundsman.notify.channel import Channel, Outcome
 from roundsman.notify.message import Message
@@ -81,6 +83,7 @@ class World:
     silent: set[str] = field(default_factory=set)
     down: bool = False
     now: datetime = START
+    overrides: dict[int, Override] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """A receiver's only target is called as the receiver is."""
@@ -110,18 +113,47 @@ class World:
             (state,) = alerts.find(tx, fingerprint(host, check))
             assert not alerting.respond(tx, AlertState.from_dict(state), event, self.now).refused
 
-    def silence(self, matchers: str, _for: str, length: str) -> None:
-        """silence host=web1 for 1h"""
-        end = self.now + _length(length)
-        made = Silence("s1", matchers_of(matchers), "alice", "planned", self.now, end, self.now)
+    def silence(self, *words: str) -> None:
+        """silence host=web1 for 1h [during night] | silence web1 disk until it resolves"""
+        if words[-1] == "resolves":
+            with self.store.read() as tx:
+                (row,) = alerts.find(tx, fingerprint(*words[:2]))
+            state = AlertState.from_dict(row)
+            self._silenced(of_alert(state), LONGEST_UNTIL_RESOLVED, alert=state.fingerprint)
+        else:
+            matchers, _for, length, *during = words
+            self._silenced(matchers_of(matchers), _length(length), during=tuple(during[1:]))
+
+    def _silenced(self, matchers: Matchers, length: timedelta, **more: Any) -> None:
         with self.store.write() as tx:
+            name = f"s{len(silences.listed(tx, self.now, expired=True)) + 1}"
+            made = Silence(name, matchers, "alice", "planned", self.now, self.now + length, self.now, **more)
             silences.save(tx, made.to_dict())
 
     def expire(self, _silence: str) -> None:
-        """expire silence"""
+        """expire silence: the one that was made first"""
+        self._change(lambda silence: silence.expired(self.now))
+
+    def confirm(self, _silence: str) -> None:
+        """confirm silence: the one that was made first, with the end that it has"""
+        self._change(lambda silence: silence.edited(self.now))
+
+    def _change(self, change: Callable[[Silence], Silence]) -> None:
         with self.store.write() as tx:
             (row,) = silences.find(tx, "s1")
-            silences.save(tx, Silence.from_dict(row).expired(self.now).to_dict())
+            silences.save(tx, change(Silence.from_dict(row)).to_dict())
+
+    def override(self, schedule: str, person: str, _for: str, length: str) -> None:
+        """override duty bob for 8h"""
+        end = self.now + _length(length)
+        made = Override(schedule, person, self.now, end, "ill", "alice", self.now)
+        self.overrides[len(self.overrides) + 1] = made
+
+    def remembered(self, host: str, check: str, *reasons: str) -> None:
+        """remembered web1 disk opened resolved: the alert's whole timeline, by its reasons"""
+        with self.store.read() as tx:
+            rows = alerts.timeline_of(tx, fingerprint(host, check))
+        assert " ".join(row["reason"] for row in rows) == " ".join(reasons)
 
     def run(self, run: str, *rest: str) -> None:
         """run R1 on web1,web2 declares disk for 1h | run R1 ends"""
@@ -178,7 +210,8 @@ class World:
         with self.store.write() as tx:
             alerting.pass_time(tx, self.now)
             watch(tx, self.now, self.settings.alerts.expect_rounds)
-            how = telling(tx, self.settings, self.targets, oncall.duty(self.settings, {}, self.now), self.now)
+            duty = oncall.duty(self.settings, self.overrides, self.now)
+            how = telling(tx, self.settings, self.targets, duty, self.now)
             assert how is not None
             tell(tx, how, self.now)
         every = {name: ear for targets in self.targets.values() for name, ear in targets.items()}
