@@ -57,13 +57,22 @@ def add(
 
 def claim(tx: Transaction, now: datetime, lease: timedelta, channels: Collection[str]) -> Row | None:
     """Take one message to one of the channels that is due, for as long as the lease; or nothing."""
-    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
-    first = sa.select(outbox).where(due & _unclaimed(now)).order_by(outbox.c.due_at, outbox.c.key).limit(1)
+    first = sa.select(outbox).where(_due(now, channels)).order_by(outbox.c.due_at, outbox.c.key).limit(1)
     found = rows(tx.execute(first))
     if not found:
         return None
     tx.execute(sa.update(outbox).where(outbox.c.key == found[0]["key"]).values(claimed_until=stamp(now + lease)))
     return found[0]
+
+
+def due(tx: Transaction, now: datetime, channels: Collection[str]) -> set[str]:
+    """Those of the channels for which there is something that could be claimed."""
+    return set(tx.scalars(sa.select(outbox.c.channel).where(_due(now, channels)).distinct()))
+
+
+def _due(now: datetime, channels: Collection[str]) -> sa.ColumnElement[bool]:
+    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
+    return due & _unclaimed(now)
 
 
 def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:

@@ -42,6 +42,7 @@ from roundsman.telling import tell, telling
 from roundsman.times import moment, seconds, stamp
 from roundsman.watching import watch
 
+from ..ledger.team import deliver
 from .cast import START
 
 TIMELINES = sorted((Path(__file__).parent / "timelines").glob("*.yml"))
@@ -215,7 +216,7 @@ class World:
             tell(tx, how, self.now)
         every = {name: ear for targets in self.targets.values() for name, ear in targets.items()}
         manners = delivery.manners(self.settings.alerts)
-        delivery.deliver_due(self.store, every, Punctual(), clock=lambda: self.now, told_how=manners)
+        deliver(self.store, every, self.now, manners, Punctual())
 
     def next_due(self) -> datetime | None:
         """When something will be due next, as a timer of Roundsman's own would find out."""

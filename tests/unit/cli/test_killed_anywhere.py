@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +20,7 @@ from roundsman.notify.message import Message
 from roundsman.store import Store, alerts, outbox
 
 from ..ledger.builders import Run
-from ..ledger.team import CHANNEL, tell_team
+from ..ledger.team import CHANNEL, deliver, tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 TOLD = [("opened", "disk"), ("opened", "load"), ("resolved", "disk"), ("resolved", "load")]
@@ -99,15 +98,17 @@ class Scene:
         store = Store(self.url)
         ledger.catch_up(store, self.ledgers, at)
         tell_team(store, at)
-        delivery.deliver_due(store, {CHANNEL: self.receiver}, random.Random(1), clock=lambda: at)
+        deliver(store, {CHANNEL: self.receiver}, at)
 
     def answer(self, at: datetime) -> None:
-        """Alice has it for an hour. Who saw the command die repeats it."""
+        """Alice has both for an hour. Who saw the command die repeats it."""
         store = Store(self.url)
-        with store.write() as tx:
-            (state,) = alerts.find(tx, fingerprint("web3", "disk"))
-            alerting.respond(tx, AlertState.from_dict(state), Acknowledge("alice", at, until=ACKNOWLEDGED_UNTIL), at)
-        tell_team(store, at)
+        event = Acknowledge("alice", at, until=ACKNOWLEDGED_UNTIL)
+        for check in ("disk", "load"):
+            with store.write() as tx:
+                (state,) = alerts.find(tx, fingerprint("web3", check))
+                alerting.respond(tx, AlertState.from_dict(state), event, at)
+            tell_team(store, at)
 
     def killed_after(self, statements: int, at: datetime, work: Callable[[datetime], None] | None = None) -> bool:
         """Whether it was; else it came to its end before."""
@@ -168,7 +169,8 @@ def test_killed_while_a_page_is_withdrawn(tmp_path: Path) -> None:
         with Store(scene.url).write() as tx:
             alerting.pass_time(tx, ACKNOWLEDGED_UNTIL)
         scene.process(ACKNOWLEDGED_UNTIL)
-        assert [kind for _, kind, _ in scene.receiver.got] == ["acknowledgement expired"], f"killed after {statements}"
+        kinds = [kind for _, kind, _ in scene.receiver.got]
+        assert kinds == ["acknowledgement expired"] * 2, f"killed after {statements}"
         if not killed:
             assert statements > 15
             return
