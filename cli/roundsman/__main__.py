@@ -25,7 +25,7 @@ Exit codes:
 When several apply: 130, 5, 2, 4, 3, 1."""
 
 COMMANDS = (
-    "init", "doctor", "rounds", "health", "backup", "restore", "alerts", "oncall", "runs", "tick", "serve",
+    "init", "doctor", "rounds", "health", "backup", "restore", "maintain", "alerts", "oncall", "runs", "tick", "serve",
 )  # fmt: skip
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from .alerting import measure, settled, states_of
-from .alerts.events import events_of, run_check
-from .store import Store, Transaction, history, hosts, objectives, runs, snapshots
+from .alerts.events import events_of, run_check, unconcluded
+from .explained import explain, explained_no_more
+from .store import Store, Transaction, history, hosts, objectives, runs, silences, snapshots
 from .times import moment, stamp
 
 FORMAT_VERSION = 1
@@ -203,6 +204,10 @@ def _take(tx: Transaction, entry: Entry, now: datetime) -> None:
     runs.add_entry(tx, entry)
     if not run["check_mode"]:
         _note_evidence(tx, entry)
+        if kind == "maintenance_begun":
+            explain(tx, entry)
+        elif kind == "maintenance":
+            explained_no_more(tx, entry)
         if kind == "run_finished" and _backs_up_everything(run):
             for host in _went_through(data["stats"]):
                 objectives.forget_others(tx, run_id, host)
@@ -224,7 +229,7 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
         return
     if entry["kind"] == "health":
         history.record(tx, host, moment(entry["time"]), data.get("checks", []))
-    if entry["kind"] == "health" and "routing" in data:
+    if entry["kind"] in ("health", "unreachable") and "routing" in data:
         said = data["routing"]
         hosts.note(tx, host, said["labels"], said["depends_on"], entry["time"], said["address"])
     if entry["kind"] == "backup" and "backup" in data:
@@ -267,6 +272,9 @@ def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
                     message="its process ended before the run did; what it had written is recorded",
                 )  # fmt: skip
             runs.update(tx, run_id, closed=True)
+            silences.end_run(tx, run_id, now)
+            for lost in unconcluded([{**one, "run": run_id} for one in runs.entries_of(tx, run_id)]):
+                measure(tx, states_of(tx, lost.host), [lost], now)
     (ledger_dir / f"{run_id}.lock").unlink(missing_ok=True)
 
 

@@ -51,8 +51,9 @@ from datetime import datetime, timezone
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..plugin_utils import bookmarks
+from ..plugin_utils import bookmarks, ledger_file
 from ..plugin_utils.ledger_file import LedgerFile
+from ..plugin_utils.unreached import Unreached
 
 # Module -> (kind of record, what of its result is recorded)
 RECORDED = {
@@ -63,10 +64,17 @@ RECORDED = {
     "roundsman.fleet.backup_prune": ("prune", ("prune",)),
     "roundsman.fleet.backup_coverage": ("coverage", ("coverage",)),
     "roundsman.fleet.backup_info": ("inventory", ("inventory",)),
+    "roundsman.fleet.maintenance_lease": ("maintenance_begun", ("lease", "symptoms", "silence_s", "previous")),
+    "roundsman.fleet.maintenance_result": ("maintenance", ("maintenance",)),
 }
+# Of these an answer without that value is none: asked only to check definitions, or the host was not taken.
+WORDLESS = {"inventory": "inventory", "maintenance_begun": "lease", "maintenance": "maintenance"}
 # Evidence about backups is worth a sync to disk each; health results are measured again on the next round.
 LAST_CHANCE_S = 60
-SYNCED = {"backup", "verify", "restore", "prune", "inventory", "run_started", "run_finished"}
+SYNCED = {
+    "backup", "verify", "restore", "prune", "inventory", "maintenance_begun", "maintenance",
+    "run_started", "run_finished",
+}
 
 
 def default_ledger_dir() -> str:
@@ -82,7 +90,7 @@ def new_run_id(now: datetime) -> str:
 
 def is_handled(task) -> bool:
     """Whether the playbook itself says what becomes of this failure: it is ignored, or its block has a rescue."""
-    if task.ignore_errors is True:
+    if task.ignore_errors is True or task.vars.get("roundsman_recorded") is True:
         return True
     inner, outer = task, task._parent
     while outer is not None:
@@ -122,6 +130,8 @@ class CallbackModule(CallbackBase):
         self._playbook = ""
         self._bookmarks_dir = ""
         self._started = False
+        self._play = None
+        self._unreached = Unreached()
         self._write_failed = False
 
     def v2_playbook_on_start(self, playbook) -> None:
@@ -141,8 +151,10 @@ class CallbackModule(CallbackBase):
             why = f"the ledger in {directory} cannot be opened ({error.strerror}); nothing was run"
             self._display.error(f"roundsman: {why}")
             raise SystemExit(1) from None
+        os.environ[ledger_file.CURRENT] = self._file.path
 
     def v2_playbook_on_play_start(self, play) -> None:
+        self._play = play
         if self._started:
             return
         self._started = True
@@ -174,7 +186,7 @@ class CallbackModule(CallbackBase):
         host, said = result.host.get_name(), str(result.result.get("msg", ""))
         where = result.task_fields.get("delegate_to") or host
         if where == host:
-            data = {"task": result.task.get_name()}
+            data = {"task": result.task.get_name(), **self._unreached.told(self._play, result.host)}
             self._append("unreachable", {"host": host, "ok": False, "changed": False, "msg": said, "data": data})
         elif (result.task.resolved_action or result.task.action) == "roundsman.fleet.backup_verify":
             # The host itself was not asked, so nothing is known against it.
@@ -212,19 +224,21 @@ class CallbackModule(CallbackBase):
         fields = {"host": result.host.get_name(), "ok": ok, "changed": bool(values.get("changed", False))}
         if values.get("msg"):
             fields["msg"] = str(values["msg"])
-        # Asked only to check definitions, the module lists nothing.
-        if action in RECORDED and (RECORDED[action][0] != "inventory" or "inventory" in values):
-            kind, keys = RECORDED[action]
+        kind, keys = RECORDED.get(action, (None, ()))
+        if kind and (kind not in WORDLESS or values.get(WORDLESS[kind])):
             # Only of our own loops: the label of another's item may be all of it, secrets included.
             if values.get("_ansible_item_label") is not None:
                 fields["item"] = str(values["_ansible_item_label"])
             if values.get("skipped"):
                 return
+            # A sweep that was repeated until something is well, in vain, failed as a task and not as a sweep.
+            fields["ok"] = ok or (kind == "health" and "checks" in values)
             self._append(kind, {**fields, "data": {key: values[key] for key in keys if key in values}})
             if values.get("bookmarks") and not context.CLIARGS.get("check"):
                 self._keep_bookmarks(fields["host"], values["bookmarks"])
         elif not ok and not is_handled(result.task):
-            self._append("failed", {**fields, "data": {"task": result.task.get_name(), "action": action}})
+            kind = "refused" if result.task.vars.get("roundsman_refuses") is True else "failed"
+            self._append(kind, {**fields, "data": {"task": result.task.get_name(), "action": action}})
 
     def _keep_bookmarks(self, host: str, left: dict) -> None:
         """After the record, never before it: what a lost record counted is counted again on the next round."""

@@ -7,6 +7,35 @@ import json
 import os
 
 FORMAT_VERSION = 1
+CURRENT = "ROUNDSMAN_CURRENT_LEDGER"  # set by the callback, inherited by Ansible's workers
+
+
+def current():
+    """(run id, controller): who works here. Without the ledger callback, the Ansible process itself."""
+    node = os.uname().nodename
+    path = os.environ.get(CURRENT)
+    if path is None:
+        return "ansible-{0}".format(os.getppid()), node
+    directory, name = os.path.split(path)
+    return name.rpartition(".")[0], "{0}:{1}".format(node, directory)
+
+
+def is_dead(run_id):
+    """Whether nobody lives any more of a run whose ledger is, or was, beside the current one."""
+    path = os.environ.get(CURRENT)
+    if path is None:
+        return False
+    try:
+        descriptor = os.open(os.path.join(os.path.dirname(path), run_id + ".lock"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 class LedgerFile:

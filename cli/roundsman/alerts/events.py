@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,9 +23,18 @@ _PAYLOAD = {
     "prune": "prune",
     "coverage": "coverage",
     "inventory": "inventory",
+    "maintenance_begun": "lease",
+    "maintenance": "maintenance",
 }
 _OUTCOMES = {"ok": Status.OK, "damaged": Status.CRITICAL, "unknown": Status.UNKNOWN}
 # A failed backup is an emergency in waiting; retention that did not run is not, yet must not rest unseen.
+_MAINTAINED = {
+    "completed": Status.OK,
+    "completed-with-warnings": Status.WARNING,
+    "rolled-back": Status.WARNING,
+    "skipped": Status.WARNING,
+    "failed": Status.CRITICAL,
+}
 _SOURCE_FAILED = {CheckKind.BACKUP: Status.CRITICAL, CheckKind.PRUNE: Status.WARNING}
 
 
@@ -53,6 +62,8 @@ def events_of(entry: Entry, known: Mapping[str, AlertState], playbook: str = "")
             events = _of_source(source, CheckKind(kind))
         case "verify":
             events = _verify(source, known)
+        case "maintenance":
+            events = _maintenance(source)
         case "failed":
             events = _failed(source, playbook)
         case _:
@@ -183,6 +194,40 @@ def _verification(source: _Source, found: Mapping[str, Any]) -> list[CheckResult
     if found["wanted"] == "proven":
         kinds = [CheckKind.DRILL, CheckKind.VERIFY] if status is Status.OK else [CheckKind.DRILL]
     return [source.result(f"{kind}:{found['source']}", status, found["message"], found) for kind in kinds]
+
+
+def _maintenance(source: _Source) -> list[Measurement]:
+    record = source.data["maintenance"]
+    check = f"{CheckKind.MAINTENANCE}:{record['procedure']}"
+    status, message = _MAINTAINED[record["status"]], record["message"]
+    if record["status"] == "completed-with-warnings":
+        message = f"{message}; {'; '.join(record['warnings'])}"
+    return [source.result(check, status, message, record)]
+
+
+def unconcluded(entries: Sequence[Entry]) -> list[CheckResult]:
+    """Of the entries of a run that is over: procedures that began on a host and have no result."""
+    begun: dict[str, Entry] = {}
+    for entry in entries:
+        if entry["kind"] == "maintenance_begun":
+            begun[entry["host"]] = entry
+        elif entry["kind"] == "maintenance":
+            begun.pop(entry["host"], None)
+    return [
+        _Source(entry).result(
+            f"{CheckKind.MAINTENANCE}:{entry['data']['lease']['procedure']}",
+            Status.UNKNOWN,
+            _UNCONCLUDED.format(host=host, **entry["data"]["lease"]),
+            entry["data"]["lease"],
+        )
+        for host, entry in begun.items()
+    ]
+
+
+_UNCONCLUDED = (
+    "{procedure} of {host} has no result: the run died, or lost the host, while lease {number} held it. What was done "
+    "is noted there; the same command again says it, and goes on"
+)
 
 
 def _failed(source: _Source, playbook: str) -> list[Measurement]:

@@ -21,8 +21,10 @@ class CheckKind(StrEnum):
     FRESH_RETENTION = "fresh-retention"
     FRESH_CHECK = "fresh-check"
     FRESH_DRILL = "fresh-drill"
+    MAINTENANCE = "maintenance"  # one procedure was done
     ISOLATED = "isolated"  # most hosts cannot be reached from here
     ROUNDS = "rounds"  # rounds are made in time
+    SILENCES = "silences"  # nobody has forgotten one
     RUN = "run"  # a playbook went through on the host
     MEASURED = ""  # a check of the host's own list, measured by the health sweep
 

@@ -137,10 +137,12 @@ def run_once(
 
 def show(report: Report, *, as_json: bool, details: bool) -> None:
     from ..views.draw import draw_report  # noqa: PLC0415
+    from ..views.maintenance import draw_maintenance  # noqa: PLC0415
 
     if as_json:
         print_json(report.to_dict())
     else:
+        draw_maintenance(console(), report, details=details)
         draw_report(console(), report, details=details)
 
 

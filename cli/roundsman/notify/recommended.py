@@ -8,6 +8,9 @@ from roundsman.alerts.names import CheckKind, check_kind
 
 _COMMANDS = {
     CheckKind.REACHABLE: "roundsman doctor --limit {host}",
+    CheckKind.ISOLATED: "roundsman doctor",
+    CheckKind.ROUNDS: "roundsman runs list",
+    CheckKind.SILENCES: "roundsman alerts silence list",
     CheckKind.RUN: "roundsman runs show {run}",
     CheckKind.BACKUP: "roundsman backup run --limit {host}",
     CheckKind.FRESH_BACKUP: "roundsman backup run --limit {host}",
@@ -15,6 +18,7 @@ _COMMANDS = {
     CheckKind.FRESH_CHECK: "roundsman backup verify --limit {host}",
     CheckKind.DRILL: "roundsman backup drill --limit {host}",
     CheckKind.FRESH_DRILL: "roundsman backup drill --limit {host}",
+    CheckKind.MAINTENANCE: "roundsman maintain {item} --limit {host}",
     CheckKind.PRUNE: "roundsman backup prune --limit {host}",
     CheckKind.FRESH_RETENTION: "roundsman backup prune --limit {host}",
 }
@@ -23,4 +27,5 @@ _LOOK = "roundsman health {host}"
 
 def recommended(host: str, check: str, run: str) -> str:
     command = _COMMANDS.get(check_kind(check), _LOOK)
-    return command.format(host=shlex.quote(host), run=shlex.quote(run))
+    item = check.partition(":")[2]
+    return command.format(host=shlex.quote(host), run=shlex.quote(run), item=shlex.quote(item))

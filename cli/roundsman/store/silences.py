@@ -55,7 +55,9 @@ def of_runs(tx: Transaction, now: datetime) -> list[Row]:
 
 def end_run(tx: Transaction, run: str, now: datetime) -> None:
     """The run is over: what it silenced is told again."""
-    current = (run_silences.c.run == run) & (run_silences.c.ends_at > stamp(now))
+    # A run may have one of its own on every host.
+    its = (run_silences.c.run == run) | run_silences.c.run.startswith(f"{run} ", autoescape=True)
+    current = its & (run_silences.c.ends_at > stamp(now))
     tx.execute(sa.update(run_silences).where(current).values(ends_at=stamp(now)))
 
 

@@ -43,7 +43,7 @@ def draw_report(console: Console, report: Report, *, details: bool = False) -> N
         return
     if report.run["check_mode"]:
         console.print("[dim]check mode: nothing was changed, and no alert follows from this run[/]")
-        details = True
+        details = not any(host.maintenance for host in report.hosts)
     details = details or any(host.restores for host in report.hosts)
     shown = [host for host in report.hosts if details or host.status != "OK"]
     if shown:

@@ -90,8 +90,16 @@ def headline(entry: Entry) -> tuple[str, str]:
     """The worst that an entry says, in one line."""
     bad = [result for result in results_of(entry) if result.status is not Status.OK]
     if not bad:
-        what = f"{entry['kind']} of {entry['item']}" if entry.get("item") else entry["kind"]
-        return "OK", f"{what} ok"
+        return "OK", _good(entry)
     worst = max(bad, key=lambda result: result.status.rank)
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     return str(worst.status), f"{worst.status} {' '.join(worst.message.split())}{more}"
+
+
+def _good(entry: Entry) -> str:
+    data = entry.get("data") or {}
+    if "maintenance" in data:
+        return f"{data['maintenance']['procedure']} {data['maintenance']['status']}"
+    if entry["kind"] == "maintenance_begun":
+        return f"{data['lease']['procedure']} begins"
+    return f"{entry['kind']} of {entry['item']} ok" if entry.get("item") else f"{entry['kind']} ok"

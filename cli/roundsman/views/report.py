@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from ..alerts.events import events_of
+from ..alerts.events import events_of, unconcluded
 from ..alerts.model import CheckResult, Status
 from ..alerts.names import REACHABLE, CheckKind, check_kind
 from ..exits import ExitCode
@@ -52,6 +52,7 @@ class HostReport:
     verifications: list[Mapping[str, Any]]
     restores: list[Mapping[str, Any]]
     prunes: list[Mapping[str, Any]]
+    maintenance: list[Mapping[str, Any]]
 
     @property
     def findings(self) -> list[Mapping[str, Any]]:
@@ -104,7 +105,8 @@ def report(
     hosts.sort(key=lambda host: (_ORDER.index(host.status), host.host))
     summary = _summary(hosts, open_alerts, outbox)
     statuses = [host.status for host in hosts] + [one.status for host in hosts for one in _reached_problems(host)]
-    return Report(_run(run), hosts, summary, exit_code(run["status"], statuses))
+    refused = any(entry["kind"] == "refused" for entry in entries)
+    return Report(_run(run), hosts, summary, exit_code("refused" if refused else run["status"], statuses))
 
 
 def _reached_problems(host: HostReport) -> list[Problem]:
@@ -157,6 +159,7 @@ def _host(
         verifications=[verification for part in data for verification in part.get("verifications", [])],
         restores=[part["restore"] for part in data if "restore" in part],
         prunes=[part["prune"] for part in data if "prune" in part],
+        maintenance=[part["maintenance"] for part in data if "maintenance" in part],
     )
 
 
@@ -172,6 +175,9 @@ def _problems(
     results: dict[str, CheckResult] = {}
     for entry in entries:
         results |= {result.check: result for result in results_of({**entry, "run": entry["run_id"]}, run["playbook"])}
+    if run["status"] != "running":
+        lost = unconcluded([{**entry, "run": entry["run_id"]} for entry in entries])
+        results |= {result.check: result for result in lost}
     if not results and run["status"] != "finished":
         return [Problem("UNKNOWN", "run", "the run ended before it came to this host", None, None)]
     bad = sorted(
@@ -189,6 +195,9 @@ def _problems(
 
 def results_of(entry: Row, playbook: str = "") -> list[CheckResult]:
     """What a ledger entry says: as alerts have it, and a failure that raises none (a restore that a person wanted)."""
+    if entry["kind"] == "refused":
+        said, at = entry["msg"], moment(entry["time"])
+        return [CheckResult(entry["host"], "run", Status.UNKNOWN, said, {}, entry["run"], at)]
     results = [event for event in events_of(entry, {}, playbook) if isinstance(event, CheckResult)]
     if entry.get("ok") is False and all(result.status is Status.OK for result in results):
         said = f"{entry['kind']} failed: {entry.get('msg') or 'no reason given'}"
@@ -205,6 +214,8 @@ def next_step(host: str, result: CheckResult) -> str | None:
     # A reason code comes from a module that ran; without one, becoming its user is what failed.
     if "sudo" in result.message and not result.evidence.get("reason"):
         return f"roundsman doctor --become --limit {host}"
+    if check_kind(result.check) is CheckKind.MAINTENANCE:
+        return f"roundsman maintain {result.check.partition(':')[2]} --limit {host}"
     command = NEXT_COMMAND.get(check_kind(result.check))
     return f"{command} --limit {host}" if command else None
 
