@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,28 @@ _QUIET = {Reason.UNCHANGED, Reason.STILL_OK, Reason.NOTHING_OPEN, Reason.STALE}
 _TOLD_BY_STATES = {StateReason.RECOVERING, StateReason.RELAPSED, StateReason.FLAPPED}
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What was decided about an alert that was like `before`, by what a run found or by something else."""
+
+    before: AlertState | None
+    decision: Decision
+    run: str | None = None
+
+    @property
+    def changes(self) -> bool:
+        return self.decision.state not in (None, self.before)
+
+    @property
+    def state(self) -> AlertState:
+        assert self.decision.state is not None  # noqa: S101 - asked only of what changes
+        return self.decision.state
+
+    @property
+    def fingerprint(self) -> str:
+        return self.state.fingerprint
+
+
 def states_of(tx: Transaction, host: str) -> dict[str, AlertState]:
     """The host's alerts by fingerprint; rounds know nothing of those that others have posted."""
     found = map(AlertState.from_dict, alerts.of_host(tx, host))
@@ -34,7 +56,27 @@ def states_of(tx: Transaction, host: str) -> dict[str, AlertState]:
 def settled(tx: Transaction, host: str, events: Sequence[Measurement], now: datetime) -> list[Measurement]:
     """What alerting shall see of one ledger entry's events, and the newest result of each check kept."""
     known = {row["check"]: row for row in checks.known(tx, host)}
-    shown = [one for event in events if (one := _settled(tx, event, known.get(event.check), now)) is not None]
+    shown: list[Measurement] = []
+    changed: dict[str, dict[str, Any]] = {}
+    notes: list[alerts.Note] = []
+    for event in events:
+        if check_kind(event.check) is not CheckKind.MEASURED:
+            shown.append(event)
+            continue
+        before = CheckState.from_dict(known[event.check]["state"]) if event.check in known else None
+        policy = Policy.of(event.evidence) if isinstance(event, CheckResult) else Policy()
+        after = settle(before, event, policy, now)
+        if after.shown is not None:
+            shown.append(after.shown)
+        if after.state is None or after.state == before:
+            continue
+        changed[event.check] = {"state": after.state.to_dict()}
+        if isinstance(event, CheckResult):
+            changed[event.check] |= {"result": event.evidence, "seen_at": stamp(after.state.seen_at)}
+        if after.reason in _TOLD_BY_STATES and before is not None and before.reason is not after.reason:
+            notes.append((event.fingerprint, stamp(now), after.reason, after.sentence, event.run))
+    checks.save_all(tx, host, changed, known)
+    alerts.note_all(tx, notes)
     swept = next((event for event in events if event.check == CheckKind.HEALTH), None)
     if isinstance(swept, CheckResult) and swept.status is Status.OK:
         seen = {check: moment(row["seen_at"]) for check, row in known.items()}
@@ -42,82 +84,53 @@ def settled(tx: Transaction, host: str, events: Sequence[Measurement], now: date
     return shown
 
 
-def _settled(tx: Transaction, event: Measurement, row: Mapping[str, Any] | None, now: datetime) -> Measurement | None:
-    if check_kind(event.check) is not CheckKind.MEASURED:
-        return event
-    before = CheckState.from_dict(row["state"]) if row else None
-    policy = Policy.of(event.evidence) if isinstance(event, CheckResult) else Policy()
-    after = settle(before, event, policy, now)
-    if after.state is None or after.state == before:
-        return after.shown
-    state = after.state.to_dict()
-    if isinstance(event, CheckResult):
-        seen_at = stamp(after.state.seen_at)
-        checks.save_result(tx, event.host, event.check, result=event.evidence, seen_at=seen_at, state=state)
-    else:
-        checks.save_state(tx, event.host, event.check, state)
-    if after.reason in _TOLD_BY_STATES and before is not None and before.reason is not after.reason:
-        alerts.note(tx, event.fingerprint, stamp(now), after.reason, after.sentence, event.run)
-    return after.shown
-
-
 def measure(
     tx: Transaction, states: dict[str, AlertState], events: Sequence[Measurement], now: datetime
 ) -> list[Decision]:
-    """Decide on one host's events; `states` follows along."""
-    decisions = []
+    """Decide on one host's events; `states`, all that is known of it, follows along."""
+    decided = []
     for event in in_order(list(events)):
-        state = states.get(event.fingerprint)
-        decision = decide(state, event, now)
+        before = states.get(event.fingerprint)
+        decision = decide(before, event, now)
         if decision.state is not None:
             states[event.fingerprint] = decision.state
-        if decision.state != state:
-            _keep(tx, decision, event.run, now)
-        decisions.append(decision)
-    return decisions
+        decided.append(Decided(before, decision, event.run))
+    _keep(tx, decided, now)
+    return [one.decision for one in decided]
 
 
 def respond(tx: Transaction, state: AlertState, event: HumanEvent, now: datetime) -> Decision:
     """Decide on what a person did to one alert. A refused decision changes nothing."""
     decision = decide(state, event, now)
     if not decision.refused:
-        _keep(tx, decision, None, now)
+        _keep(tx, [Decided(state, decision)], now)
     return decision
 
 
 def pass_time(tx: Transaction, now: datetime) -> None:
     """End the acknowledgements that are over."""
-    for row in alerts.acknowledged(tx):
-        state = AlertState.from_dict(row)
-        decision = decide(state, Tick(now), now)
-        if decision.state != state:
-            _keep(tx, decision, None, now)
+    states = map(AlertState.from_dict, alerts.acknowledged(tx))
+    _keep(tx, [Decided(state, decide(state, Tick(now), now)) for state in states], now)
 
 
 def receive(tx: Transaction, posts: Sequence[Posted], now: datetime) -> None:
     """Decide on alerts that somebody outside has posted."""
-    known = alerts.these(tx, {posted.fingerprint for posted in posts})
-    states = {row["fingerprint"]: AlertState.from_dict(row) for row in known}
-    while posts:
-        first: dict[str, Posted] = {}
-        again = []
-        for posted in posts:
-            name = posted.fingerprint
-            if name in first:
-                again.append(posted)
-            else:
-                first[name] = posted
-        decided = [(states.get(name), external.receive(states.get(name), one, now)) for name, one in first.items()]
-        _keep_all(tx, decided, states.keys(), now)
-        states |= {decision.state.fingerprint: decision.state for _, decision in decided if decision.state}
-        posts = again
+    known = map(AlertState.from_dict, alerts.these(tx, {posted.fingerprint for posted in posts}))
+    states = {state.fingerprint: state for state in known}
+    decided = []
+    for posted in posts:
+        before = states.get(posted.fingerprint)
+        decision = external.receive(before, posted, now)
+        if decision.state is not None:
+            states[posted.fingerprint] = decision.state
+        decided.append(Decided(before, decision))
+    _keep(tx, decided, now)
 
 
 def expire(tx: Transaction, now: datetime) -> None:
     """End what was posted and is not said again. Only for those who listen: others cannot know what was said."""
-    states = [AlertState.from_dict(row) for row in alerts.expiring(tx, now)]
-    decided = [(state, external.expired(state, now)) for state in states]
-    _keep_all(tx, decided, {state.fingerprint for state in states}, now)
+    states = map(AlertState.from_dict, alerts.expiring(tx, now))
+    _keep(tx, [Decided(state, external.expired(state, now)) for state in states], now)
 
 
 def hold(tx: Transaction, until: datetime) -> None:
@@ -128,27 +141,25 @@ def hold(tx: Transaction, until: datetime) -> None:
             alerts.save(tx, replace(state, expires_at=until).to_dict())
 
 
-def _keep(tx: Transaction, decision: Decision, run: str | None, now: datetime) -> None:
-    if decision.state is None:
-        return
-    alerts.save(tx, decision.state.to_dict())
-    if decision.reason not in _QUIET:
-        alerts.note(tx, decision.state.fingerprint, stamp(now), decision.reason, decision.sentence, run)
-        episodes.record(tx, decision.state.to_dict())
-    if decision.reason is Reason.RESOLVED:
-        silences.end_with(tx, decision.state.fingerprint, now)
+def _keep(tx: Transaction, decided: Iterable[Decided], now: datetime) -> None:
+    """Keep what was decided, all at once: a sweep finds much amiss, and who comes back after an outage posts all."""
+    left = [one for one in decided if one.changes]
+    while left:
+        # One decision of each alert: a later one follows from what it left.
+        turn: dict[str, Decided] = {}
+        for one in left:
+            turn.setdefault(one.fingerprint, one)
+        _keep_turn(tx, turn, now)
+        left = [one for one in left if turn[one.fingerprint] is not one]
 
 
-def _keep_all(
-    tx: Transaction, decided: Sequence[tuple[AlertState | None, Decision]], known: Collection[str], now: datetime
-) -> None:
-    """As `_keep`, of many at once: who comes back after an outage posts all there is. `known` are fingerprints."""
-    changed = [one for before, one in decided if one.state is not None and one.state != before]
-    states = {one.state.fingerprint: one.state.to_dict() for one in changed if one.state}
-    alerts.save_all(tx, states.values(), known)
-    told = {one.state.fingerprint: one for one in changed if one.state and one.reason not in _QUIET}
-    alerts.note_all(tx, [(name, stamp(now), one.reason, one.sentence) for name, one in told.items()])
+def _keep_turn(tx: Transaction, turn: Mapping[str, Decided], now: datetime) -> None:
+    states = {name: one.state.to_dict() for name, one in turn.items()}
+    alerts.save_all(tx, states.values(), {name for name, one in turn.items() if one.before is not None})
+    told = {name: one.decision for name, one in turn.items() if one.decision.reason not in _QUIET}
+    at = stamp(now)
+    alerts.note_all(tx, [(name, at, one.reason, one.sentence, turn[name].run) for name, one in told.items()])
     episodes.record_all(tx, [states[name] for name in told])
-    for name in silences.waiting_for(tx, now):
-        if name in told and told[name].reason is Reason.RESOLVED:
-            silences.end_with(tx, name, now)
+    over = {name for name, one in told.items() if one.reason is Reason.RESOLVED}
+    for name in over & silences.waiting_for(tx, now) if over else ():
+        silences.end_with(tx, name, now)

@@ -229,7 +229,7 @@ def _note_evidence(tx: Transaction, entry: Entry) -> None:
         return
     if entry["kind"] == "health":
         history.record(tx, host, moment(entry["time"]), data.get("checks", []))
-    if entry["kind"] == "health" and "routing" in data:
+    if entry["kind"] in ("health", "unreachable") and "routing" in data:
         said = data["routing"]
         hosts.note(tx, host, said["labels"], said["depends_on"], entry["time"], said["address"])
     if entry["kind"] == "backup" and "backup" in data:

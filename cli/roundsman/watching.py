@@ -8,13 +8,14 @@ from .alerting import measure, states_of
 from .alerts import own
 from .alerts.model import CheckResult
 from .alerts.names import REACHABLE
-from .store import Transaction, alerts, checks, runs
+from .alerts.silencing import Silence
+from .store import Transaction, alerts, checks, runs, silences
 from .times import moment
 
 
 def watch(tx: Transaction, now: datetime, expected: timedelta | None) -> None:
     """Judge ourselves; `expected` is how often rounds should be made, None when that is not known."""
-    measure(tx, states_of(tx, own.HOST), [_isolation(tx, now), *_rounds(tx, now, expected)], now)
+    measure(tx, states_of(tx, own.HOST), [_isolation(tx, now), *_rounds(tx, now, expected), _silences(tx, now)], now)
 
 
 def _isolation(tx: Transaction, now: datetime) -> CheckResult:
@@ -29,3 +30,7 @@ def _rounds(tx: Transaction, now: datetime, expected: timedelta | None) -> list[
         return []
     last = runs.last_sweep(tx)
     return [own.late_rounds(moment(last) if last else None, expected, now)]
+
+
+def _silences(tx: Transaction, now: datetime) -> CheckResult:
+    return own.forgotten_silences(map(Silence.from_dict, silences.listed(tx, now)), now)

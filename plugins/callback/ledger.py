@@ -53,6 +53,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ..plugin_utils import bookmarks, ledger_file
 from ..plugin_utils.ledger_file import LedgerFile
+from ..plugin_utils.unreached import Unreached
 
 # Module -> (kind of record, what of its result is recorded)
 RECORDED = {
@@ -129,6 +130,8 @@ class CallbackModule(CallbackBase):
         self._playbook = ""
         self._bookmarks_dir = ""
         self._started = False
+        self._play = None
+        self._unreached = Unreached()
         self._write_failed = False
 
     def v2_playbook_on_start(self, playbook) -> None:
@@ -151,6 +154,7 @@ class CallbackModule(CallbackBase):
         os.environ[ledger_file.CURRENT] = self._file.path
 
     def v2_playbook_on_play_start(self, play) -> None:
+        self._play = play
         if self._started:
             return
         self._started = True
@@ -182,7 +186,7 @@ class CallbackModule(CallbackBase):
         host, said = result.host.get_name(), str(result.result.get("msg", ""))
         where = result.task_fields.get("delegate_to") or host
         if where == host:
-            data = {"task": result.task.get_name()}
+            data = {"task": result.task.get_name(), **self._unreached.told(self._play, result.host)}
             self._append("unreachable", {"host": host, "ok": False, "changed": False, "msg": said, "data": data})
         elif (result.task.resolved_action or result.task.action) == "roundsman.fleet.backup_verify":
             # The host itself was not asked, so nothing is known against it.

@@ -74,7 +74,7 @@ options:
     default: 0
   processors:
     description:
-      - How many processors the engine may use at once. V(0) means all.
+      - How many processors the work may use at once. V(0) means all.
     type: int
     default: 0
 notes:

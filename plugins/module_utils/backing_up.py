@@ -5,19 +5,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import os
 import time
 
-from . import clock, manifest, tree, unjudged
-from .engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG, BackupError, complete_ids, of_source, tag_value
-from .engines.patterns import compile_patterns, literal
+from . import clock, tree, unjudged
+from .describing import describing, forget_changes, look_again, walk
+from .engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG, BackupError, Snapshot, complete_ids, of_source, tag_value
+from .engines.patterns import literal
+from .helper import Helper
 from .repository import key, open_or_create, recognise
 from .runbook import runbook
 from .session import seconds
 from .sources import registry
 from .sources.plan import own_tags, plan_of
-from .state import read_json, replace_file
+from .state import replace_file
 
 SHOWN = 10
 
@@ -83,7 +85,7 @@ def _look(session, engine, source, spec, record):
     try:
         prepared = source.prepare(session.effects())
         record["warnings"] = list(prepared.warnings)
-        for found in _walk(prepared):
+        for found in walk(prepared):
             session.tick()
             record["manifest_entries"] += 1
             if found.info and tree.type_of(found.info.st_mode) == "file":
@@ -112,25 +114,25 @@ def back_up(session, spec, record):
     with session.working(spec["id"]) as engine:
         record["engine"] = {"name": engine.name, "version": engine.version}
         source = registry.source_of(spec)
+
+        @functools.lru_cache(maxsize=None)
+        def opened():
+            made = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
+            return [_MADE.format(session.repository)] if made else []
+
         try:
             prepared = source.prepare(session.effects())
-            record["warnings"] = list(prepared.warnings)
-            created = open_or_create(engine, session.memory, session.url, session.module.params["initialize"])
-            if created:
-                record["warnings"].append(
-                    "a new repository was made at {0}: keep its password safe".format(session.repository)
-                )
-            return _save_calmly(session, engine, spec, prepared, record)
+            return _save_calmly(session, engine, spec, prepared, record, opened)
         finally:
             source.cleanup()
 
 
-def _save_calmly(session, engine, spec, prepared, record):
+def _save_calmly(session, engine, spec, prepared, record, opened):
     """Save, and save again as often as the source wants it while files still moved; each time is a whole snapshot."""
-    warnings, retries = record["warnings"], spec.get("retries", 0)
+    retries = spec.get("retries", 0)
     for left in range(retries, -1, -1):
-        record["warnings"] = list(warnings)
-        message, moved = _save(session, engine, spec, prepared, record)
+        record["warnings"] = list(prepared.warnings)
+        message, moved = _save(session, engine, spec, prepared, record, opened)
         if moved:
             again = " in all of {0} attempts".format(retries + 1) if retries else ""
             record["warnings"].append("changed or vanished while the backup ran{0}: {1}".format(again, some(moved)))
@@ -144,30 +146,22 @@ def save_aside(session, engine, spec, record):
     source = registry.source_of(spec)
     with session.alone(spec["id"]):
         try:
-            message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, SAFETY)
+            message, _moved = _save(session, engine, spec, source.prepare(session.effects()), record, list, SAFETY)
             return message
         finally:
             source.cleanup()
 
 
-def _save(session, engine, spec, prepared, record, mark=COMPLETE):
-    before, warnings = unjudged.settle(
-        session, engine, spec["id"], of_source(engine.snapshots(), session.host, spec["id"])
-    )
-    record["warnings"] += warnings
-    record["snapshots"] = listed(before)
-    _judge_clock(session, before, record)
-    good = [s["id"] for s in record["snapshots"] if s["complete"]]
-    record["parent"] = good[-1] if good and record["backup_type"] == "incremental" else None
-    path = session.state.manifest(spec["id"])
-    session.state.make("manifests")
-    taken_at_ns = time.time_ns()
-    earlier = _earlier_manifest(path, record)
-    written = _write_manifest(session, spec, prepared, path, taken_at_ns, earlier)
+def _save(session, engine, spec, prepared, record, opened, mark=COMPLETE):
+    """`opened` opens the repository, as far as it is not, and returns what to warn of."""
+    with describing(session, spec, prepared, record["backup_type"] == "incremental") as described:
+        record["warnings"] += opened()
+        parents_manifest = _look_at_repository(session, engine, spec, record)
+        written, taken_at_ns = described(parents_manifest)
     record["manifest_sha256"], record["manifest_entries"] = written.sha256, written.entries
     tags = [TAG, "source=" + spec["id"], "manifest=" + written.sha256, INCOMPLETE if written.unreadable else mark]
     tags += spec.get("tags", [])
-    own = [os.fsencode(path), os.fsencode(_write_runbook(session, spec))]
+    own = [os.fsencode(session.state.manifest(spec["id"])), os.fsencode(_write_runbook(session, spec))]
     # They lie in the excluded state directory; the last word takes them back in, whatever came before.
     excludes = [*prepared.excludes, *(b"!" + literal(file) for file in own)]
     unjudged.begin(session, spec["id"], written.sha256)
@@ -180,8 +174,11 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     if saved.unreadable and not written.unreadable:
         engine.mark_incomplete(saved.snapshot)
     unjudged.end(session, spec["id"])
-    moved = _look_again(session, path, taken_at_ns, written, saved, record)
-    _find_saved(session, engine, spec, saved, record)
+    with Helper(lambda _request: engine.snapshots(), session.processors() > 1) as helper:
+        helper.ask()
+        moved = look_again(session, spec["id"], written, taken_at_ns)
+        after = [Snapshot(*one) for one in helper.answer(session.tick, engine.snapshots)]
+    _find_saved(session, spec, saved, record, of_source(after, session.host, spec["id"]))
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
     if unreadable:
         raise BackupError(
@@ -194,7 +191,21 @@ def _save(session, engine, spec, prepared, record, mark=COMPLETE):
     message = text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
     )
-    return message, moved
+    return message, sorted({*moved, *saved.vanished})
+
+
+def _look_at_repository(session, engine, spec, record):
+    """Fill `record` with what was there before, and with the parent; the hash of the parent's manifest, or None."""
+    before, warnings = unjudged.settle(
+        session, engine, spec["id"], of_source(engine.snapshots(), session.host, spec["id"])
+    )
+    record["warnings"] += warnings
+    record["snapshots"] = listed(before)
+    _judge_clock(session, before, record)
+    good = [s for s in record["snapshots"] if s["complete"]]
+    parent = good[-1] if good and record["backup_type"] == "incremental" else {"id": None, "manifest_sha256": None}
+    record["parent"] = parent["id"]
+    return parent["manifest_sha256"]
 
 
 def _judge_clock(session, before, record):
@@ -204,33 +215,6 @@ def _judge_clock(session, before, record):
         began_s = time.time() - session.elapsed()
         warning = clock.judge(began_s, controller_s, [seconds(s.time) for s in before])
         record["warnings"] += [warning] if warning else []
-
-
-def _earlier_manifest(path, record):
-    """The manifest that lies at `path`, when the parent's tag says that it is that snapshot's own; else None."""
-    tags = [s["manifest_sha256"] for s in record["snapshots"] if s["id"] == record["parent"]]
-    try:
-        return path if tags and manifest.file_sha256(path) == tags[0] else None
-    except FileNotFoundError:
-        return None
-
-
-def _write_manifest(session, spec, prepared, path, taken_at_ns, earlier):
-    header = {
-        "source": spec["id"],
-        "type": spec.get("type", "files"),
-        "host": session.host,
-        "taken_at_ns": taken_at_ns,
-        "paths": [tree.text(p) for p in prepared.paths],
-        "excludes": [tree.text(p) for p in prepared.excludes],
-        "definition": registry.without_secrets(spec),
-        "expectations": prepared.expectations,
-    }
-    return manifest.write(path, header, _walk(prepared), session.tick, earlier)
-
-
-def _walk(prepared):
-    return tree.walk(prepared.paths, b"", compile_patterns(prepared.excludes), prepared.one_file_system)
 
 
 def _write_runbook(session, spec):
@@ -246,24 +230,9 @@ def _write_runbook(session, spec):
     return path
 
 
-def _look_again(session, path, taken_at_ns, written, saved, record):
-    """Remember what moved while the backup ran: a later comparison must not take it for damage."""
-    suspects, certain = manifest.changes_since(path, taken_at_ns)
-    if suspects:
-        directory = session.state.make("changes", key(session.url), record["source"])
-        replace_file(os.path.join(directory, written.sha256 + ".json"), json.dumps(sorted(suspects)))
-    return sorted(set(certain) | set(saved.vanished))
-
-
-def seen_changing(state, url, source, manifest_sha256):
-    """The paths that this host saw changing while that snapshot was made; empty on any other host."""
-    return frozenset(read_json(os.path.join(state.changes(key(url), source), manifest_sha256 + ".json"), ()))
-
-
-def _find_saved(session, engine, spec, saved, record):
-    after = of_source(engine.snapshots(), session.host, spec["id"])
+def _find_saved(session, spec, saved, record, after):
     record["snapshots"] = listed(after)
-    _forget_changes(
+    forget_changes(
         session.state.changes(key(session.url), spec["id"]), {s["manifest_sha256"] for s in record["snapshots"]}
     )
     mine = [s for s in after if s.id.startswith(saved.snapshot) or (s.original or "").startswith(saved.snapshot)]
@@ -274,14 +243,7 @@ def _find_saved(session, engine, spec, saved, record):
     record["snapshot"], record["time"] = mine[-1].id, mine[-1].time
 
 
-def _forget_changes(directory, manifests):
-    """Drop the memory of snapshots that the repository no longer holds."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(directory):
-            if name.partition(".")[0] not in manifests:
-                os.unlink(os.path.join(directory, name))
-
-
+_MADE = "a new repository was made at {0}: keep its password safe"
 _UNREADABLE = (
     "{0} entries of {1} could not be read and are not in the backup: {2}. Snapshot {3} holds the rest; it is marked "
     "incomplete and does not count. Give read access (become), or add them to excludes."

@@ -10,6 +10,7 @@ from . import manifest, tree
 from .comparison import merged
 from .engines.base import TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns
+from .entries import entry_of
 from .repository import recognise
 from .verification import fetch_manifest, manifest_path
 
@@ -130,6 +131,6 @@ def _live(session, path):
     excluded = compile_patterns([tree.raw(pattern) for pattern in header["excludes"]])
     one_file_system = bool((header.get("definition") or {}).get("one_file_system"))
     for found in tree.walk([tree.raw(one) for one in header["paths"]], b"", excluded, one_file_system):
-        entry = manifest.entry_of(found, b"", session.tick)
+        entry = entry_of(found, session.tick)
         if entry:
             yield entry

@@ -73,6 +73,11 @@ class Session:
                 "the time limit of {0} s was reached. Raise timeout_s.".format(self.module.params["timeout_s"]),
             )
 
+    def processors(self):
+        """How many this work may use at once."""
+        there = len(os.sched_getaffinity(0))
+        return min(there, self.module.params["processors"] or there)
+
     def engine(self):
         params = self.module.params
         return Restic(

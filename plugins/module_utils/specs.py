@@ -65,8 +65,8 @@ COMMON = {
     "from": key("str", "where to look from (only checks of the network)", "host", choices=PLACES),
 }
 # Names of the alerts about a host itself, its runs, backups and verifications, with which no check may be confused.
-RESERVED = ("reachable", "run", "health", "backup", "verify", "drill", "prune", "isolated", "rounds")
-RESERVED += ("fresh-backup", "fresh-retention", "fresh-check", "fresh-drill")
+RESERVED = ("reachable", "run", "health", "backup", "verify", "drill", "prune", "isolated", "rounds", "silences")
+RESERVED += ("maintenance", "fresh-backup", "fresh-retention", "fresh-check", "fresh-drill")
 LONGEST_ID = 200
 MAY_BE_NULL = ("threshold", "list")  # no threshold, nothing; of any other key null is the default
 

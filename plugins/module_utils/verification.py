@@ -9,8 +9,8 @@ import time
 from collections import namedtuple
 
 from . import checking, clock, manifest, rotation, tree
-from .backing_up import seen_changing
 from .comparison import compare
+from .describing import seen_changing
 from .engines.base import BackupError, complete_ids, of_source, tag_value
 from .proof import DAMAGE, prove
 from .repository import recognise

@@ -11,8 +11,8 @@ from itertools import chain
 LABELS = "roundsman_labels"
 DEPENDS_ON = "roundsman_depends_on"
 # Where an inventory says how SSH gets to a host.
-_SSH_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
-VARIABLES = (LABELS, DEPENDS_ON, "ansible_host", *_SSH_ARGUMENTS)
+SSH_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+VARIABLES = (LABELS, DEPENDS_ON, "ansible_host", *SSH_ARGUMENTS)
 # Prometheus's names of labels; those that an alert has of its own are not for hosts to say.
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _TAKEN = ("alertname", "host", "check", "severity", "priority")
@@ -33,7 +33,7 @@ def routing_of(values):
             faults.append("%s: %r cannot be a label of a host" % (LABELS, name))
         elif isinstance(value, (dict, list)):
             faults.append("%s: %s is not a text" % (LABELS, name))
-    through = chain.from_iterable(jumps(str(values.get(name) or "")) for name in _SSH_ARGUMENTS)
+    through = chain.from_iterable(jumps(str(values.get(name) or "")) for name in SSH_ARGUMENTS)
     routing = {
         "labels": {str(name): _text(value) for name, value in labels.items()},
         "depends_on": list(dict.fromkeys([*map(str, needed), *through])),

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,13 +25,16 @@ from urllib.request import Request, urlopen
 from roundsman import alerting, oncall
 from roundsman.alerts.model import CheckResult, Status
 from roundsman.config import Settings, parse
+from roundsman.ledger import ingest
 from roundsman.store import Store
 from roundsman.telling import tell, telling
+from roundsman.times import stamp
 from tests.alertmanager import alertmanager_with, free_port
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 BIN = Path(sys.executable).parent
 CHECKS = 10  # of each host
+BETWEEN_ROUNDS = timedelta(minutes=15)
 ROUTE = {"receiver": "team", "group_by": ["host"]}
 
 
@@ -99,6 +102,31 @@ def one_turn(store: Store, settings: Settings, at: datetime, *, first: bool) -> 
         tell(tx, how, at, lambda _: first)
 
 
+def recorded(number: int) -> list[float]:
+    """Seconds to read the ledgers of three rounds, CHECKS results of each host: amiss, amiss as before, and fine."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(f"sqlite:///{folder}/store.db")
+        found = []
+        for nth, status in enumerate((Status.CRITICAL, Status.CRITICAL, Status.OK)):
+            at = NOW + nth * BETWEEN_ROUNDS
+            ledger = Path(folder) / f"run{nth}.jsonl"
+            ledger.write_text("".join(records(ledger.stem, number // CHECKS, status, at)))
+            found.append(took(lambda ledger=ledger, at=at: ingest(store, ledger, at)))
+        return found
+
+
+def records(run: str, hosts: int, status: Status, at: datetime) -> Iterator[str]:
+    for host in range(hosts):
+        checks = [
+            {"id": f"check{n}", "type": "load", "status": status, "value": 97.0, "unit": "%", "message": "said"}
+            for n in range(CHECKS)
+        ]
+        yield json.dumps({
+            "v": 1, "run": run, "seq": host + 1, "time": stamp(at), "kind": "health", "host": f"host{host}", "ok": True,
+            "changed": False, "data": {"checks": checks, "worst": status},
+        }) + "\n"  # fmt: skip
+
+
 def measured(number: int, status: Status) -> tuple[float, float, float]:
     """Seconds that results take, all on one host each CHECKS of them; the turn that tells of them; a later one."""
     with tempfile.TemporaryDirectory() as folder:
@@ -133,6 +161,9 @@ def main() -> None:
     print("| open alerts | results s | the turn that tells s | a later turn s |\n|---|---|---|---|")
     for number in (wanted.alerts // 4, wanted.alerts // 2, wanted.alerts):
         print("| {} | {:.2f} | {:.2f} | {:.2f} |".format(number, *measured(number, Status.CRITICAL)))
+    print("\n| results in ledgers | open s | as before s | resolve s |\n|---|---|---|---|")
+    for number in (wanted.alerts // 4, wanted.alerts // 2, wanted.alerts):
+        print("| {} | {:.2f} | {:.2f} | {:.2f} |".format(number, *recorded(number)))
     fine, _, _ = measured(wanted.results, Status.OK)
     print(f"\n{wanted.results} results that are fine: {fine:.2f} s, {fine / wanted.results * 1000:.3f} ms each")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import zlib
 from pathlib import Path
@@ -13,16 +11,12 @@ import pytest
 
 from tests.unit.backups.pages import full_page
 
-CHROMIUM = shutil.which("chromium")
-MISSING = "no chromium on this machine: the page was not looked at; on Debian: apt-get install chromium"
+from .chromium import CHROMIUM, needed
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+    needed()
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(full_page(), encoding="utf-8")
     return path

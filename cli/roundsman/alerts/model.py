@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -41,6 +41,7 @@ class NotifyKind(StrEnum):
     EXPIRED = "acknowledgement expired"
     ESCALATED = "escalated"
     STILL = "still firing"
+    ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
 
@@ -176,9 +177,9 @@ class AlertState:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; times as RFC 3339."""
-        plain = asdict(self)
-        plain["evidence"], plain["labels"] = dict(self.evidence), dict(self.labels)
-        return {key: _plain(value) for key, value in plain.items()}
+        # Not asdict, which copies all evidence to its depth: that took longer than to keep it.
+        plain = {key: _plain(value) for key, value in vars(self).items()}
+        return {**plain, "evidence": dict(self.evidence), "labels": dict(self.labels)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

@@ -24,6 +24,7 @@ class CheckKind(StrEnum):
     MAINTENANCE = "maintenance"  # one procedure was done
     ISOLATED = "isolated"  # most hosts cannot be reached from here
     ROUNDS = "rounds"  # rounds are made in time
+    SILENCES = "silences"  # nobody has forgotten one
     RUN = "run"  # a playbook went through on the host
     MEASURED = ""  # a check of the host's own list, measured by the health sweep
 

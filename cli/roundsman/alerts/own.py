@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from roundsman.alerts.inhibition import Rule
-from roundsman.alerts.matchers import Matcher, Operator
+from roundsman.alerts.matchers import Matcher, Operator, text_of
 from roundsman.alerts.model import CheckResult, Status
 from roundsman.alerts.names import REACHABLE, CheckKind
+from roundsman.alerts.silencing import Silence, Standing
 
 HOST = "roundsman"
 
 # Fewer hosts may be down by themselves; and what fails together within this time has one cause.
 FEWEST = 3
 TOGETHER = timedelta(minutes=15)
+
+# A silence that nobody has made, changed or confirmed for so long may have outlived its reason.
+REVIEWED_WITHIN = timedelta(days=7)
 
 # That nobody can be reached from here says nothing about anybody.
 ISOLATION_EXPLAINS = Rule(
@@ -46,3 +50,25 @@ def late_rounds(last: datetime | None, expected: timedelta, now: datetime) -> Ch
     when = f"the last rounds ended at {last:%Y-%m-%d %H:%M} UTC" if last else "no rounds were ever made"
     said = f"{when}, one is expected every {expected}: look whether what starts them runs"
     return CheckResult(HOST, CheckKind.ROUNDS, Status.CRITICAL, said, {"limit_s": expected.total_seconds()}, "", now)
+
+
+def forgotten_silences(silences: Iterable[Silence], now: datetime) -> CheckResult:
+    """Whether somebody has thought of each silence lately. One that recurs lets through what lasts, so it may rest."""
+    forgotten = [
+        one
+        for one in silences
+        if one.standing(now) is Standing.ACTIVE
+        and not one.during
+        and now - max(one.starts_at, one.updated_at) > REVIEWED_WITHIN
+    ]
+    if not forgotten:
+        return CheckResult(HOST, CheckKind.SILENCES, Status.OK, "no silence is forgotten", {}, "", now)
+    first = min(forgotten, key=lambda one: max(one.starts_at, one.updated_at))
+    others = f", nor of {len(forgotten) - 1} more" if len(forgotten) > 1 else ""
+    said = (
+        f"for {REVIEWED_WITHIN.days} days nobody has thought of silence {first.id[:8]} by {first.author} "
+        f"({text_of(first.matchers)}: {first.comment}){others}: confirm it with `roundsman alerts silence edit "
+        f"{first.id[:8]} --until WHEN`, or end it with `roundsman alerts silence expire {first.id[:8]}`"
+    )
+    evidence = {"silences": [one.id for one in forgotten][:20], "value": len(forgotten)}
+    return CheckResult(HOST, CheckKind.SILENCES, Status.WARNING, said, evidence, "", now)

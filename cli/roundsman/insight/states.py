@@ -8,7 +8,7 @@ and their reasons stand in docs/alerts.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -72,9 +72,7 @@ class CheckState:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; times as RFC 3339."""
-        return {
-            key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()
-        }
+        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

@@ -8,6 +8,9 @@ from roundsman.alerts.names import CheckKind, check_kind
 
 _COMMANDS = {
     CheckKind.REACHABLE: "roundsman doctor --limit {host}",
+    CheckKind.ISOLATED: "roundsman doctor",
+    CheckKind.ROUNDS: "roundsman runs list",
+    CheckKind.SILENCES: "roundsman alerts silence list",
     CheckKind.RUN: "roundsman runs show {run}",
     CheckKind.BACKUP: "roundsman backup run --limit {host}",
     CheckKind.FRESH_BACKUP: "roundsman backup run --limit {host}",

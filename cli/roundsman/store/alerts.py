@@ -13,6 +13,8 @@ from .database import Row, Transaction, rows
 from .schema import alerts, timeline
 
 State = Mapping[str, Any]
+# Fingerprint, time, reason, text, and the run in whose course it happened.
+Note = tuple[str, str, str, str, str | None]
 
 
 def of_host(tx: Transaction, host: str) -> list[State]:
@@ -82,11 +84,10 @@ def note(tx: Transaction, fingerprint: str, at: str, reason: str, text: str, run
     tx.execute(sa.insert(timeline).values(fingerprint=fingerprint, at=at, reason=reason, text=text, run_id=run_id))
 
 
-def note_all(tx: Transaction, notes: Sequence[tuple[str, str, str, str]], run_id: str | None = None) -> None:
-    """Fingerprint, time, reason and text of each."""
-    names = ("fingerprint", "at", "reason", "text")
+def note_all(tx: Transaction, notes: Sequence[Note]) -> None:
+    names = ("fingerprint", "at", "reason", "text", "run_id")
     if notes:
-        tx.execute(sa.insert(timeline), [{**dict(zip(names, n, strict=True)), "run_id": run_id} for n in notes])
+        tx.execute(sa.insert(timeline), [dict(zip(names, note, strict=True)) for note in notes])
 
 
 def timeline_of(tx: Transaction, fingerprint: str) -> list[Row]:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from ..times import stamp
 from .database import Row, Transaction, rows
 from .schema import checks
-
-
-def _this(host: str, check: str) -> sa.ColumnElement[bool]:
-    return sa.and_(checks.c.host == host, checks.c.check == check)
 
 
 def current(tx: Transaction, host: str | None = None) -> list[Row]:
@@ -37,17 +32,16 @@ def hosts(tx: Transaction) -> set[str]:
     return set(tx.scalars(sa.select(checks.c.host).distinct()))
 
 
-def save_result(
-    tx: Transaction, host: str, check: str, *, result: Mapping[str, Any], seen_at: str, state: Mapping[str, Any]
-) -> None:
-    values = {"result": result, "seen_at": seen_at, "state": state}
-    if not tx.execute(sa.update(checks).where(_this(host, check)).values(values)).rowcount:
-        tx.execute(sa.insert(checks).values(host=host, check=check, **values))
-
-
-def save_state(tx: Transaction, host: str, check: str, state: Mapping[str, Any]) -> None:
-    """Something happened to a check other than a result."""
-    tx.execute(sa.update(checks).where(_this(host, check)).values(state=state))
+def save_all(tx: Transaction, host: str, changed: Mapping[str, Row], known: Container[str]) -> None:
+    """Check -> `state`, and of one that was measured its `result` and `seen_at`. Those that are `known` are there."""
+    new = [{"host": host, "check": check, **row} for check, row in changed.items() if check not in known]
+    old = [{"this": check, **row} for check, row in changed.items() if check in known]
+    if new:
+        tx.execute(sa.insert(checks), new)
+    this = sa.and_(checks.c.host == host, checks.c.check == sa.bindparam("this"))
+    for part in ([row for row in old if "result" in row], [row for row in old if "result" not in row]):
+        if part:
+            tx.execute(sa.update(checks).where(this), part)
 
 
 def forget(tx: Transaction, host: str, gone: Collection[str]) -> None:

@@ -6,7 +6,8 @@ A measurement is in one of the three tables at any time, so that reading them to
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,20 +44,30 @@ class Retention:
 def record(tx: Transaction, host: str, at: datetime, checks: Iterable[Mapping[str, Any]]) -> None:
     """Keep what a host's check results measured at one time. Keeping them again changes nothing."""
     at_s = _seconds(at)
-    known = {(row["check"], row["label"], row["unit"]): row["id"] for row in series(tx, host)}
-    labels: dict[str, int] = {}
-    for check, _label, _unit in known:
-        labels[check] = labels.get(check, 0) + 1
-    found = []
-    for name, value in _measurements(checks):
-        if name not in known:
-            if labels.get(name[0], 0) >= MOST_LABELS:
-                continue
-            labels[name[0]] = labels.get(name[0], 0) + 1
-            known[name] = _new_series(tx, host, name, at_s)
-        found.append({"series": known[name], "at": at_s, "value": value})
-    if found:
-        tx.execute(insert(samples).on_conflict_do_nothing(), found)
+    found = list(_measurements(checks))
+    known = _ids(tx, host)
+    if new := _new(known, (name for name, _ in found)):
+        values = [dict(zip(("check", "label", "unit"), name, strict=True)) for name in new]
+        tx.execute(sa.insert(series_table), [{"host": host, "condensed_at": at_s, **one} for one in values])
+        known = _ids(tx, host)
+    taken = [{"series": known[name], "at": at_s, "value": value} for name, value in found if name in known]
+    if taken:
+        tx.execute(insert(samples).on_conflict_do_nothing(), taken)
+
+
+def _ids(tx: Transaction, host: str) -> dict[Name, int]:
+    return {(row["check"], row["label"], row["unit"]): row["id"] for row in series(tx, host)}
+
+
+def _new(known: Collection[Name], names: Iterable[Name]) -> list[Name]:
+    """The names that get a series of their own, which are so many of each check at most."""
+    labels = Counter(check for check, _label, _unit in known)
+    new: dict[Name, None] = {}
+    for name in names:
+        if name not in known and name not in new and labels[name[0]] < MOST_LABELS:
+            labels[name[0]] += 1
+            new[name] = None
+    return list(new)
 
 
 def series(tx: Transaction, host: str) -> list[Row]:
@@ -176,14 +187,6 @@ def _number(value: object) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
-
-
-def _new_series(tx: Transaction, host: str, name: Name, at_s: int) -> int:
-    values = dict(zip(("check", "label", "unit"), name, strict=True))
-    added = tx.execute(sa.insert(series_table).values(host=host, condensed_at=at_s, **values))
-    key: Sequence[Any] | None = added.inserted_primary_key
-    assert key is not None  # noqa: S101
-    return int(key[0])
 
 
 def _seconds(moment: datetime) -> int:

@@ -6,14 +6,17 @@ import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from roundsman import alerting
-from roundsman.alerts.model import Acknowledge, AlertState, HumanEvent, Resolve
-from roundsman.store import Transaction, alerts
+from roundsman.alerts.model import Acknowledge, AlertState, HumanEvent, Notify, NotifyKind, Resolve
+from roundsman.notify.backups import last_proven
+from roundsman.notify.redact import scrub
+from roundsman.notify.view import view
+from roundsman.store import Transaction, alerts, snapshots
 from roundsman.times import seconds
 
 from .asking import Asked, Office, RefusedError
@@ -31,11 +34,7 @@ _LONGEST = timedelta(days=7)
 def get(office: Office, asked: Asked) -> Response:
     """GET /alerts/ID"""
     with office.store.read() as tx:
-        state = _meant(tx, asked)
-        timeline = alerts.timeline_of(tx, state.fingerprint)
-    said = asked.query.get("said", "")[:300]
-    page = _template().render(state=state, timeline=timeline, said=said, proof=_proof(office, state))
-    return HTMLResponse(page.encode("utf-8", "backslashreplace"), headers=_HEADERS)
+        return _page(office, tx, _meant(tx, asked))
 
 
 def post(office: Office, asked: Asked) -> Response:
@@ -46,8 +45,34 @@ def post(office: Office, asked: Asked) -> Response:
         if not hmac.compare_digest(form.get("proof", "").encode(), _proof(office, state).encode()):
             raise RefusedError("this form is not of a page that is served now: open the alert again", 403)
         decision = alerting.respond(tx, state, _event(form, asked.at), asked.at)
+        if decision.refused:
+            return _page(office, tx, state, decision.sentence)
     office.wake()
-    return RedirectResponse("?" + urlencode({"said": decision.sentence}), 303, headers=_HEADERS)
+    return RedirectResponse(f"/alerts/{state.fingerprint}", 303, headers=_HEADERS)
+
+
+def refusal(words: str, status: int) -> Response:
+    """Why there is no such page, for the same person."""
+    return _html(_templates().get_template("refusal.html.j2").render(words=words), status)
+
+
+def _html(page: str, status: int) -> Response:
+    return HTMLResponse(page.encode("utf-8", "backslashreplace"), status, headers=_HEADERS)
+
+
+def _page(office: Office, tx: Transaction, state: AlertState, problem: str = "") -> Response:
+    """A page of this moment; the problem is with what a person has just asked for."""
+    kind = NotifyKind.STILL if state.is_open else NotifyKind.RESOLVED
+    backup = last_proven(snapshots.held(tx, [state.host])).get(state.host)
+    template = _templates().get_template("alert_page.html.j2")
+    page = template.render(
+        state=state,
+        alert=view(Notify(kind, state, ""), backup=backup),
+        timeline=[{**row, "text": scrub(row["text"])} for row in alerts.timeline_of(tx, state.fingerprint)],
+        said=problem,
+        proof=_proof(office, state),
+    )
+    return _html(page, 409 if problem else 200)
 
 
 def _event(form: dict[str, str], at: datetime) -> HumanEvent:
@@ -78,9 +103,9 @@ def _proof(office: Office, state: AlertState) -> str:
 
 
 @cache
-def _template() -> Template:
+def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("roundsman", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["utc"] = lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return environment.get_template("alert_page.html.j2")
+    return environment

@@ -50,9 +50,14 @@ _OPEN: tuple[tuple[str, str, Endpoint], ...] = (
 
 def application(office: Office) -> Starlette:
     guard = Guard(office.settings.serve)
+    doors = (
+        (_ENDPOINTS, guard.let_in, _json),
+        (_PAGES, guard.knows, alert_page.refusal),
+        (_OPEN, lambda _: None, _json),
+    )
     routes = [
-        Route(path, _answering(office, endpoint, lets_in), methods=[method])
-        for endpoints, lets_in in ((_ENDPOINTS, guard.let_in), (_PAGES, guard.knows), (_OPEN, lambda _: None))
+        Route(path, _answering(office, endpoint, lets_in, refused), methods=[method])
+        for endpoints, lets_in, refused in doors
         for method, path, endpoint in endpoints
     ]
     return Starlette(routes=routes)
@@ -99,7 +104,10 @@ def _name_of(request: Request) -> str:
 
 
 def _answering(
-    office: Office, endpoint: Endpoint, let_in: Callable[[Request], None]
+    office: Office,
+    endpoint: Endpoint,
+    let_in: Callable[[Request], None],
+    refused: Callable[[str, int], Response],
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answering(request: Request) -> Response:
         try:
@@ -108,9 +116,9 @@ def _answering(
             answer = await run_in_threadpool(endpoint, office, asked)
             return answer if isinstance(answer, Response) else _json(answer)
         except RefusedError as error:
-            return _json(str(error), error.status)
+            return _asking_who(refused(str(error), error.status))
         except StoreError as error:
-            return _json(str(error), 503)
+            return refused(str(error), 503)
         except ClientDisconnect:
             return Response(status_code=400)
 
@@ -127,7 +135,13 @@ async def _body(request: Request) -> bytes:
 
 
 def _json(document: object, status: int = 200) -> Response:
-    headers = {"WWW-Authenticate": 'Basic realm="roundsman"'} if status == 401 else None
     # Names from hosts may hold what UTF-8 cannot; escaped, JSON can.
     body = b"" if document is None else json.dumps(document).encode()
-    return Response(body, status, headers, "application/json")
+    return Response(body, status, media_type="application/json")
+
+
+def _asking_who(response: Response) -> Response:
+    """A browser asks the person for the password then."""
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="roundsman"'
+    return response

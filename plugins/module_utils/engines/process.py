@@ -32,11 +32,15 @@ def _begin_as(user):
             os.initgroups(user.pw_name, user.pw_gid)
             os.setgid(user.pw_gid)
             os.setuid(user.pw_uid)
-        # Work without a reporter must stop: kill -9 of the module would otherwise leave the engine running unwatched.
         # A change of user would undo it, so it comes last.
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        die_with_parent()
 
     return begin
+
+
+def die_with_parent():
+    """End this process when its parent is gone: what nobody reports on must not go on, even after kill -9."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _text(stream):

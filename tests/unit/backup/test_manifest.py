@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.roundsman.fleet.plugins.module_utils import manifest, tree
+from ansible_collections.roundsman.fleet.plugins.module_utils import entries, manifest, tree
 from ansible_collections.roundsman.fleet.plugins.module_utils.comparison import Comparison, compare
+from ansible_collections.roundsman.fleet.plugins.module_utils.engines.base import BackupError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from .test_helper import children
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"\0" not in n and n not in (b".", b".."))
 TREES = st.recursive(st.binary(max_size=40), lambda inner: st.dictionaries(NAMES, inner, max_size=4), max_leaves=12)
@@ -115,12 +121,12 @@ def test_at_most_twenty_mismatches_are_listed(tmp_path: Path) -> None:
 SETTLED_NS = 10**10  # a header dated so much later takes what was just made for long untouched
 
 
-def again(root: bytes, path: str, before: str | None) -> list[dict]:
-    """The entries of a manifest of now, made with and without an earlier one."""
+def again(root: bytes, path: str, before: str | None, skipped: frozenset[bytes] = frozenset()) -> list[str]:
+    """All but the header of a manifest of now, made with and without an earlier one."""
     header = {"paths": [tree.text(root)], "taken_at_ns": time.time_ns() + SETTLED_NS}
-    written = manifest.write(path, header, tree.walk([root], b"", never), nothing, before)
+    written = manifest.write(path, header, tree.walk([root], b"", skipped.__contains__), nothing, before)
     assert manifest.header_and_footer(path)[1]["bytes"] == written.bytes
-    return list(manifest.entries(path))
+    return Path(path).read_text().splitlines()[1:]
 
 
 def change(victim: Path, how: str) -> None:
@@ -148,12 +154,16 @@ def test_an_earlier_manifest_changes_nothing_but_the_work(files: dict[bytes, byt
     with tempfile.TemporaryDirectory() as directory:
         root, earlier = os.fsencode(directory) + b"/root", directory + "/earlier"
         grow(root, files)
+        for name in data.draw(st.lists(st.sampled_from(sorted(files)), unique=True)):
+            os.link(root + b"/" + name, root + b"/" + name + b"=hard")
         again(root, earlier, None)
         time.sleep(0.011)  # the kernel's clock for file times has to tick
         for name in data.draw(st.lists(st.sampled_from(sorted(files)), unique=True)):
             hows = ["content", "gone", "link", "mode", "replaced", "dir"]
             change(Path(os.fsdecode(root + b"/" + name)), data.draw(st.sampled_from(hows)))
-        assert again(root, directory + "/now", earlier) == again(root, directory + "/afresh", None)
+        left_out = data.draw(st.sets(st.sampled_from(sorted(files)))) if data.draw(st.booleans()) else ()
+        skipped = frozenset(root + b"/" + name for name in left_out)
+        assert again(root, directory + "/now", earlier, skipped) == again(root, directory + "/afresh", None, skipped)
 
 
 @pytest.mark.parametrize(("dated_later_ns", "read"), [(SETTLED_NS, []), (0, [b"one"])])
@@ -170,3 +180,99 @@ def test_only_what_may_have_been_touched_since_is_read(
     monkeypatch.setattr(tree, "digest", lambda path, tick: seen.append(path.rpartition(b"/")[2]) or digest(path, tick))
     again(os.fsencode(root), str(tmp_path / "now"), earlier)
     assert seen == read
+
+
+LINKED = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["hard", "symbolic", "pipe"])), max_size=5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(TREES, st.lists(st.integers(0, 200), max_size=200), LINKED, st.integers(1, 70))
+def test_whoever_reads_the_manifest_is_the_same(
+    content: bytes | dict, sizes: list[int], links: list[tuple[int, str]], batch: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entries, "_BATCH_ENTRIES", batch)
+        patch.setattr(entries, "_BATCH_BYTES", 1000)
+        many = Path(directory, "root", "many")
+        many.mkdir(parents=True)
+        grow(os.fsencode(directory) + b"/root/tree", content)
+        for number, size in enumerate(sizes):
+            (many / str(number)).write_bytes(os.urandom(size))
+        for number, (of, kind) in enumerate(links):
+            make_link(many / f"link-{number}", many / str(of), kind)
+        written = set()
+        for processors in (1, 2, 5):
+            root, path = os.fsencode(directory) + b"/root", f"{directory}/{processors}"
+            found = tree.walk([root], b"", never)
+            manifest.write(path, {"paths": [tree.text(root)]}, found, nothing, None, processors)
+            written.add(Path(path).read_bytes())
+        assert len(written) == 1
+
+
+def make_link(link: Path, of: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(link)
+    elif kind == "symbolic":
+        link.symlink_to(of)
+    elif of.exists():
+        link.hardlink_to(of)
+
+
+def forest(tmp_path: Path, files: int = 300) -> bytes:
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(files):
+        (root / str(number)).write_bytes(b"%d" % number)
+    return os.fsencode(root)
+
+
+def test_what_a_killed_reader_left_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, one, two, mine = forest(tmp_path), str(tmp_path / "one"), str(tmp_path / "two"), os.getpid()
+    manifest.write(one, {}, tree.walk([root], b"", never), nothing, None, 1)
+    digest = tree.digest
+
+    def deadly(path: bytes, tick: Callable[[], None]) -> str:
+        if os.getpid() != mine and path.endswith(b"/222"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return digest(path, tick)
+
+    monkeypatch.setattr(tree, "digest", deadly)
+    manifest.write(two, {}, tree.walk([root], b"", never), nothing, None, 2)
+    assert Path(two).read_bytes() == Path(one).read_bytes()
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_what_moves_between_a_look_and_its_reading_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    root, path, digest = forest(tmp_path), str(tmp_path / "manifest"), tree.digest
+
+    def late(file: bytes, tick: Callable[[], None]) -> str:
+        victim = Path(os.fsdecode(file))
+        if victim.name == "7":
+            victim.write_text("longer than before")
+        if victim.name == "70":
+            victim.unlink()
+        return digest(file, tick)
+
+    monkeypatch.setattr(tree, "digest", late)
+    taken_at_ns = time.time_ns()
+    manifest.write(path, {"taken_at_ns": taken_at_ns}, tree.walk([root], b"", never), nothing, None, processors)
+    there = {os.fsencode(file) for file in (tmp_path / "root").rglob("*")}
+    assert {tree.raw(entry["path"]) for entry in manifest.entries(path)} == {root, *there}
+    _suspects, certain = manifest.changes_since(path, taken_at_ns)
+    assert {tree.raw(name) for name in certain} == {root, root + b"/7"}
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_a_time_limit_ends_the_reading(tmp_path: Path, processors: int) -> None:
+    root, path, ticks = forest(tmp_path), str(tmp_path / "manifest"), itertools.count()
+
+    def late() -> None:
+        if next(ticks) == 200:
+            raise BackupError("timeout", "as the session's tick does")
+
+    before = children()
+    with pytest.raises(BackupError):
+        manifest.write(path, {}, tree.walk([root], b"", never), late, None, processors)
+    assert children() == before

@@ -14,7 +14,9 @@ import pytest
 BIN = Path(sys.executable).parent
 
 
-def play(tmp_path: Path, *tasks: dict[str, Any], check: bool = False) -> tuple[list[dict[str, Any]], str]:
+def play(
+    tmp_path: Path, *tasks: dict[str, Any], check: bool = False, others: dict[str, Any] | None = None
+) -> tuple[list[dict[str, Any]], str]:
     """The records of a play on this machine, and what Ansible printed."""
     playbook = tmp_path / "site.yml"
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]))
@@ -23,8 +25,8 @@ def play(tmp_path: Path, *tasks: dict[str, Any], check: bool = False) -> tuple[l
         "[defaults]\ncallbacks_enabled = roundsman.fleet.ledger\n"
         f"[callback_roundsman_ledger]\nledger_dir = {tmp_path}/state/ledger\n"
     )
-    inventory = f"here ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    (tmp_path / "hosts").write_text(inventory)
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts").write_text(json.dumps({"all": {"hosts": {"here": here, **(others or {})}}}))
     done = subprocess.run(
         [BIN / "ansible-playbook", "-i", "hosts", "site.yml", *(["--check"] if check else [])],
         env={**os.environ, "ANSIBLE_CONFIG": str(config)},
@@ -44,6 +46,7 @@ def failed(records: list[dict[str, Any]]) -> list[str]:
 
 FAIL = {"name": "break", "ansible.builtin.fail": {"msg": "broken"}}
 SAY = {"name": "go on", "ansible.builtin.debug": {"msg": "on"}}
+ASK = {"name": "ask", "ansible.builtin.raw": "true"}
 HEALTH = {"name": "look", "roundsman.fleet.health": {"checks": [{"type": "load", "warn": "1000", "crit": "2000"}]}}
 
 
@@ -93,6 +96,31 @@ def test_failures_that_the_playbook_handles_are_not(tmp_path: Path) -> None:
 def test_a_rescue_that_fails_is(tmp_path: Path) -> None:
     records, _ = play(tmp_path, {"block": [FAIL], "rescue": [{**FAIL, "name": "give up"}]})
     assert failed(records) == ["give up"]
+
+
+AWAY = {
+    "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1,
+    "ansible_become_password": "a-secret-9f3c",
+}  # fmt: skip
+
+
+def test_of_a_host_that_was_never_reached_it_is_known_what_its_alerts_are_routed_by(tmp_path: Path) -> None:
+    behind = {
+        **AWAY,
+        "team": "db",
+        "roundsman_labels": {"team": "{{ team }}"},
+        "roundsman_depends_on": "{{ groups.all | select('eq', 'here') }}",
+        "ansible_ssh_common_args": f"-F {tmp_path}/ssh_config",
+    }
+    (tmp_path / "ssh_config").write_text("Host 127.0.0.1\n  ProxyJump admin@jump.invalid:1\n")
+    broken = {**AWAY, "roundsman_labels": {"team": "{{ ansible_facts.team }}"}}
+    wrong = {**AWAY, "roundsman_labels": {"severity": "critical"}}
+    records, said = play(tmp_path, ASK, others={"behind": behind, "broken": broken, "wrong": wrong})
+    told = {record["host"]: record["data"] for record in records if record["kind"] == "unreachable"}
+    routing = {"labels": {"team": "db"}, "depends_on": ["here", "jump.invalid"], "address": "127.0.0.1"}
+    assert told.pop("behind") == {"task": "ask", "routing": routing}, said
+    assert told == {"broken": {"task": "ask"}, "wrong": {"task": "ask"}}
+    assert "a-secret-9f3c" not in json.dumps(records)
 
 
 @pytest.mark.parametrize("loop", [{}, {"loop": ["etc"]}])

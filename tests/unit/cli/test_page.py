@@ -45,7 +45,7 @@ def recorded(tmp_path: Path, grows_by: float, status: str = "WARNING") -> Store:
             at = NOW - timedelta(hours=hour)
             history.record(tx, "web1", at, [filled(87 - hour * grows_by)])
         for result, seen_at in ((filled(87) | {"status": status}, NOW), (SITE, NOW - timedelta(days=3))):
-            checks.save_result(tx, "web1", result["id"], result=result, seen_at=stamp(seen_at), state={})
+            checks.save_all(tx, "web1", {result["id"]: {"result": result, "seen_at": stamp(seen_at), "state": {}}}, ())
     return store
 
 

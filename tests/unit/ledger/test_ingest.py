@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roundsman import ledger
-from roundsman.store import Store, alerts, outbox, runs, schema, snapshots
+from roundsman.store import Store, alerts, hosts, outbox, runs, schema, snapshots
 
 from .builders import RUN, Run, a_round, check
 from .team import tell_team
@@ -294,3 +294,15 @@ def test_a_backup_that_failed_early_says_nothing_about_the_repository(store: Sto
     catch_up(store, tmp_path / "ledger")
     with store.read() as tx:
         assert len(snapshots.held(tx)) == 1
+
+
+def test_an_unreachable_host_tells_what_it_is_routed_by_and_one_that_cannot_leaves_it(
+    store: Store, tmp_path: Path
+) -> None:
+    routing = {"labels": {"team": "db"}, "depends_on": ["bastion"], "address": "198.51.100.7"}
+    run = Run().add("unreachable", host="db2", ok=False, changed=False, data={"task": "look", "routing": routing})
+    run.add("unreachable", host="db2", ok=False, changed=False, data={"task": "look"})
+    ledger.ingest(store, run.write(tmp_path / "ledger"), NOW)
+    with store.read() as tx:
+        (known,) = hosts.every(tx)
+    assert {key: known[key] for key in routing} == routing

@@ -120,6 +120,9 @@ COMMANDS = [
     ("reachable", "roundsman doctor --limit web3"),
     ("backup:shop", "roundsman backup run --limit web3"),
     ("fresh-drill:shop", "roundsman backup drill --limit web3"),
+    ("isolated", "roundsman doctor"),
+    ("rounds", "roundsman runs list"),
+    ("silences", "roundsman alerts silence list"),
     ("run:roundsman.fleet.backup", "roundsman runs show 01JD"),
 ]
 

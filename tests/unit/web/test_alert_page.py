@@ -38,7 +38,7 @@ def test_looking_changes_nothing(desk: Desk) -> None:
     page = desk.client.get(path(desk), params={"do": "ack", "by": "mallory"})
     assert page.status_code == 200
     assert "load is 40" in page.text
-    assert "is on it" not in desk.client.get(path(desk)).text
+    assert "Nobody is on it" in desk.client.get(path(desk)).text
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
@@ -46,7 +46,7 @@ def test_its_buttons_act(desk: Desk) -> None:
     form = {"proof": proof(desk.client.get(path(desk)).text), "by": "alice", "note": "on my way", "for": "1h"}
     after = desk.client.post(path(desk), data={**form, "do": "ack"})
     assert "acknowledged by alice: on my way, until 2026-11-23 03:00" in after.text
-    assert "alice is on it" in after.text
+    assert "alice is on it until 2026-11-23 03:00" in after.text
     assert desk.woken
     over = desk.client.post(path(desk), data={**form, "do": "resolve"})
     assert "resolved by alice" in over.text
@@ -61,15 +61,32 @@ def test_its_buttons_act(desk: Desk) -> None:
 def test_what_is_wrong_with_a_form_is_said(desk: Desk, wrong: dict[str, str], status: int) -> None:
     form = {"proof": proof(desk.client.get(path(desk)).text), "by": "alice", "do": "ack", "for": "1h"}
     assert desk.client.post(path(desk), data={**form, **wrong}).status_code == status
-    assert "is on it" not in desk.client.get(path(desk)).text
+    assert "Nobody is on it" in desk.client.get(path(desk)).text
+
+
+def test_who_has_it_is_said_to_the_next(desk: Desk) -> None:
+    form = {"proof": proof(desk.client.get(path(desk)).text), "do": "ack"}
+    desk.client.post(path(desk), data={**form, "by": "alice"})
+    refused = desk.client.post(path(desk), data={**form, "by": "bob"})
+    assert refused.status_code == 409
+    assert "alice has acknowledged it already" in refused.text
+
+
+def test_it_shows_what_messages_do_and_no_secret(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    runbook = "https://wiki.example.org/load"
+    desk.post(desk.alert(annotations={"summary": "tried password=hunter2", "runbook_url": runbook}))
+    page = desk.client.get(path(desk)).text
+    assert f'<a href="{runbook}">' in page
+    assert "roundsman health web1" in page
+    assert "hunter2" not in page
 
 
 def test_names_from_outside_are_only_text(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.post(desk.alert(EVIL))
-    page = desk.client.get(path(desk), params={"said": "<b>pwned</b>"}).text
+    page = desk.client.get(path(desk)).text
     assert "<script>" not in page
-    assert "<b>" not in page
 
 
 def test_only_who_has_the_token_sees_it(tmp_path: Path) -> None:
