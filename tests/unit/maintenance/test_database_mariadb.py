@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.databas
     table_of,
 )
 
-from tests import warm
+from .calling import call_module
 
 MIB = 1 << 20
 LIMITS = {"exclude": ["audit.*"], "depth": "full", "bloat_bytes": 64 * MIB, "bloat_percent": 40.0, "stale_days": 30}
@@ -110,16 +108,9 @@ class Server:
     def asked(self) -> str:
         return (self.folder / "asked").read_text()
 
-    def call(self, check: bool = False, **more: Any) -> dict[str, Any]:
-        state = str(self.folder / "state")
-        arguments = {"servers": [{}], "state_dir": state, "attempts": 2, "_ansible_check_mode": check, **more}
-        env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
-        text_in = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-        done = warm.run(warm.MODULES + "database_mariadb", env=env, text_in=text_in)
-        assert done.stdout, done.stderr
-        result: dict[str, Any] = json.loads(done.stdout)
-        print(json.dumps(result, indent=1))  # shown when the test fails
-        return result
+    def call(self, **more: Any) -> Any:
+        asked = {"servers": [{}], "attempts": 2, **more}
+        return call_module("database_mariadb", self.folder / "state", path=str(self.folder), **asked)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests import warm
 from tests.postgresql import HOMES, Server, cluster
+
+from .calling import call_module
 
 pytestmark = pytest.mark.skipif(not HOMES, reason="PostgreSQL is not installed")
 ROWS = 40_000
@@ -81,21 +81,9 @@ def leave_invalid(server: Server, statement: str) -> None:
         server.sql("SET lock_timeout = '100ms';\n" + statement)
 
 
-def call(server: Server, tmp_path: Path, check: bool = False, **more: Any) -> dict[str, Any]:
+def call(server: Server, tmp_path: Path, **more: Any) -> Any:
     spec = {"host": str(server.root), "login": "postgres"}
-    arguments = {
-        "servers": [spec],
-        "state_dir": str(tmp_path / "state"),
-        **LIMITS,
-        **more,
-        "_ansible_check_mode": check,
-    }
-    text_in = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-    done = warm.run(warm.MODULES + "database_postgresql", env=os.environ, text_in=text_in)
-    assert done.stdout, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    print(json.dumps(result["maintenance"], indent=1))  # shown when the test fails
-    return result
+    return call_module("database_postgresql", tmp_path / "state", servers=[spec], **{**LIMITS, **more})
 
 
 def actions(result: dict[str, Any]) -> set[tuple[str, str]]:

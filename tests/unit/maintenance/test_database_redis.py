@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.databas
     why_rewrite,
 )
 
-from tests import warm
+from .calling import call_module
 
 LIMITS = {"aof_factor": 2.0, "aof_bytes": 1000, "bloat_bytes": 1000}
 GROWN = {
@@ -86,14 +84,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         made.shutdown()
 
 
-def call(server: Server, tmp_path: Path, check: bool = False, **more: Any) -> dict[str, Any]:
-    state = str(tmp_path / "state")
-    arguments = {"servers": [server.spec], "state_dir": state, "_ansible_check_mode": check, **LIMITS, **more}
-    text_in = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-    done = warm.run(warm.MODULES + "database_redis", env=os.environ, text_in=text_in)
-    assert done.stdout, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def call(server: Server, tmp_path: Path, **more: Any) -> Any:
+    return call_module("database_redis", tmp_path / "state", servers=[server.spec], **LIMITS, **more)
 
 
 def test_it_waits_until_the_file_is_written(server: Server, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
@@ -19,7 +18,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.databas
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import warm
+from .calling import call_module
 
 LIMITS = {"bloat_bytes": 100_000, "bloat_percent": 40, "wal_bytes": 100_000}
 
@@ -38,18 +37,9 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def call(tmp_path: Path, *paths: Path, check: bool = False, **more: Any) -> dict[str, Any]:
-    arguments = {
-        "paths": [str(path) for path in paths],
-        "state_dir": str(tmp_path / "state"),
-        "_ansible_check_mode": check,
-    }
-    text_in = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, **LIMITS, **more}})
-    done = warm.run(warm.MODULES + "database_sqlite", env=os.environ, text_in=text_in)
-    assert done.stdout, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    print(json.dumps(result["maintenance"], indent=1))  # shown when the test fails
-    return result
+def call(tmp_path: Path, *paths: Path, **more: Any) -> Any:
+    asked = {"paths": list(map(str, paths)), **LIMITS, **more}
+    return call_module("database_sqlite", tmp_path / "state", **asked)
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
