@@ -108,7 +108,7 @@ def one_turn(store: Store, settings: Settings, at: datetime, *, first: bool) -> 
 
 
 def recorded(number: int) -> list[float]:
-    """Seconds of processor to read the ledgers of three rounds, CHECKS results of each host: amiss, amiss as before, and fine."""
+    """Seconds of processor to read ledgers with CHECKS results of each host: amiss, amiss as before, and fine."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{folder}/store.db")
         found = []
@@ -133,7 +133,7 @@ def records(run: str, hosts: int, status: Status, at: datetime) -> Iterator[str]
 
 
 def measured(number: int, status: Status) -> tuple[float, float, float]:
-    """Seconds of processor that results take, all on one host each CHECKS of them; the turn that tells of them; a later one."""
+    """Seconds of processor: results, CHECKS of them on each host; the turn that tells of them; a later one."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{folder}/store.db")
         settings = parse(json.dumps({"alerts": {"receivers": [{"name": "team"}]}}), Path(folder) / "roundsman.yml")
@@ -170,7 +170,8 @@ def main() -> None:
     for number in (wanted.alerts // 4, wanted.alerts // 2, wanted.alerts):
         print("| {} | {:.2f} | {:.2f} | {:.2f} |".format(number, *recorded(number)))
     fine, _, _ = measured(wanted.results, Status.OK)
-    print(f"\n{wanted.results} results that are fine: {fine:.2f} s of processor, {fine / wanted.results * 1000:.3f} ms each")
+    each = fine / wanted.results * 1000
+    print(f"\n{wanted.results} results that are fine: {fine:.2f} s of processor, {each:.3f} ms each")
 
 
 if __name__ == "__main__":
