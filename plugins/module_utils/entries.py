@@ -16,23 +16,16 @@ MOST_READERS = 2
 _BATCH_ENTRIES = 64
 _BATCH_BYTES = 4 << 20
 
-# A change of content or attributes always moves ctime, which no program can set back; restic goes by the same.
-_UNTOUCHED = ("type", "size", "mtime_ns", "inode", "ctime_ns")
-_READ = ("sha256", "target", "xattrs")
-
 
 def entry_of(found, tick):
     """The manifest's entry for a Found, or None when it vanished meanwhile."""
-    entry, unread = _outline(found, None)
+    entry, unread = _outline(found)
     told = _read(found.path, entry["type"], tick) if unread else {}
     return None if told is None else dict(entry, **told)
 
 
-def _outline(found, before):
-    """The entry as far as it is known without reading, and whether there is more to it.
-
-    What the entry `before` of an earlier manifest has read is taken over when the inode was not touched since.
-    """
+def _outline(found):
+    """The entry as far as it is known without reading, and whether there is more to it."""
     entry = {"path": tree.text(found.path)}
     if found.info is None:
         return dict(entry, type="unknown", error=found.error), False
@@ -41,9 +34,6 @@ def _outline(found, before):
     entry["inode"], entry["ctime_ns"] = found.info.st_ino, found.info.st_ctime_ns
     if found.error:
         return dict(entry, error=found.error), False
-    if before and all(before.get(key) == entry[key] for key in _UNTOUCHED):
-        entry.update((key, before[key]) for key in _READ if key in before)
-        return entry, False
     return entry, entry["type"] in ("file", "dir", "symlink")
 
 
@@ -71,9 +61,10 @@ def _xattrs(path):
 
 
 def described(found, before, tick, processors):
-    """Pairs of Found and entry, in order, of all that did not vanish: helpers read, this process does the rest.
+    """Found, entry and line of all that did not vanish, in order: helpers read, this process does the rest.
 
-    `before.entry(path)` is the entry of an earlier manifest whose word can be taken, or None.
+    `before.known(path)` is the entry of an earlier manifest whose word can be taken, and its line; or None and None.
+    The line (str) is there when it is still right as it is, else None.
     """
 
     def read(requests):
@@ -95,27 +86,37 @@ def described(found, before, tick, processors):
 
 
 def _begun(batch, reader, read, tick):
-    """Have `reader` read what is unread of a batch; returns the function that waits for it and returns the pairs."""
-    requests = [(entry["path"], entry["type"]) for _item, entry, unread in batch if unread]
+    """Have `reader` read what is unread of a batch; returns a function that waits for it and returns what is there."""
+    requests = [(entry["path"], entry["type"]) for _item, entry, _line, unread in batch if unread]
     if requests:
         reader.ask(requests)
 
     def end():
         answers = iter(reader.answer(tick, lambda: read(requests)) if requests else ())
-        whole = [(item, entry, next(answers) if unread else {}) for item, entry, unread in batch]
-        return [(item, dict(entry, **told)) for item, entry, told in whole if told is not None]
+        there = []
+        for item, entry, line, unread in batch:
+            told = next(answers) if unread else {}
+            if told is not None:
+                entry.update(told)
+                there.append((item, entry, line))
+        return there
 
     return end
 
 
 def _batches(found, before, tick):
-    """Lists of Founds with what `_outline` makes of them: enough for a reader to be worth the asking, and no more."""
+    """Lists of (Found, entry, line, unread): enough for a reader to be worth the asking, and no more."""
     batch, size = [], 0
     for item in found:
         tick()
-        entry, unread = _outline(item, before.entry(item.path) if before else None)
-        batch.append((item, entry, unread))
-        size += entry["size"] if unread else 0
+        entry, unread = _outline(item)
+        known, line = before.known(item.path) if before and unread else (None, None)
+        # A change of content or attributes always moves ctime, which no program can set back; restic goes by the same.
+        if known and entry.items() <= known.items():
+            batch.append((item, known, line, False))
+        else:
+            batch.append((item, entry, None, unread))
+            size += entry["size"] if unread else 0
         if len(batch) == _BATCH_ENTRIES or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0

@@ -37,10 +37,11 @@ class _Lines:
         self._stream = stream
         self._hash = hashlib.sha256()
 
-    def write(self, record):
-        line = _ENCODER.encode(record).encode("ascii") + b"\n"
-        self._hash.update(line)
-        self._stream.write(line)
+    def write(self, record, line=None):
+        """`line` (str) is that of the record, where it is known."""
+        written = (line or _ENCODER.encode(record) + "\n").encode("ascii")
+        self._hash.update(written)
+        self._stream.write(written)
 
     def sha256(self):
         return self._hash.hexdigest()
@@ -50,19 +51,25 @@ class _Before:
     """The entries of an earlier manifest, asked for in the order of the walk."""
 
     def __init__(self, path):
-        self._entries = entries(path)
+        self._records = _entries(path)
         # What was touched right before it was looked at may have been touched again without a trace.
         self._until_ns = header_and_footer(path)[0]["taken_at_ns"] - CLOCK_GRAIN_NS
-        self._next = next(self._entries, None)
+        self._next = next(self._records, None)
 
-    def entry(self, path):
-        """The trustworthy entry of this path, or None."""
-        name, at = tree.text(path), tree.order(path)
-        while self._next and self._next["path"] != name and tree.order(tree.raw(self._next["path"])) < at:
-            self._next = next(self._entries, None)
-        found = self._next
-        trusted = found and found["path"] == name and "error" not in found
-        return found if trusted and found.get("ctime_ns", self._until_ns) < self._until_ns else None
+    def known(self, path):
+        """The trustworthy entry of this path and its line, or None and None."""
+        name = tree.text(path)
+        while self._next and self._next[0]["path"] != name and _precedes(self._next[0]["path"], path):
+            self._next = next(self._records, None)
+        entry, line = self._next or ({"path": None}, None)
+        if entry["path"] != name or "error" in entry or entry.get("ctime_ns", self._until_ns) >= self._until_ns:
+            return None, None
+        # Which of several names comes first is for the new manifest to say.
+        return entry, None if entry.pop("hard_link_of", None) else line
+
+
+def _precedes(name, path):
+    return tree.order(tree.raw(name)) < tree.order(path)
 
 
 def write(path, header, found, tick, before=None, processors=1):
@@ -70,9 +77,9 @@ def write(path, header, found, tick, before=None, processors=1):
 
     `before` is the path of an earlier, intact manifest: files that were not touched since are not read again.
     """
-    pairs = described(found, _Before(before) if before else None, tick, processors)
-    with contextlib.closing(pairs), open(path, "wb", opener=_privately) as stream:
-        written = _write(_Lines(stream), header, pairs)
+    entries_now = described(found, _Before(before) if before else None, tick, processors)
+    with contextlib.closing(entries_now), open(path, "wb", opener=_privately) as stream:
+        written = _write(_Lines(stream), header, entries_now)
         stream.flush()
         os.fsync(stream.fileno())
     return written
@@ -82,10 +89,10 @@ def _privately(path, flags):
     return os.open(path, flags, 0o600)
 
 
-def _write(lines, header, pairs):
+def _write(lines, header, entries_now):
     entries, size, linked, unreadable, sockets = 0, 0, {}, [], []
     lines.write(dict(header, roundsman_manifest=FORMAT))
-    for item, entry in pairs:
+    for item, entry, line in entries_now:
         entries += 1
         if "error" in entry:
             unreadable.append(entry["path"])
@@ -98,7 +105,7 @@ def _write(lines, header, pairs):
             size += entry.get("size", 0)
         if inode and entry["type"] == "file":
             linked.setdefault(inode, entry["path"])
-        lines.write(entry)
+        lines.write(entry, None if inode else line)
     lines.write({"end": True, "entries": entries, "bytes": size, "unreadable": len(unreadable)})
     return Written(lines.sha256(), entries, size, unreadable, sockets)
 
@@ -107,10 +114,13 @@ def file_sha256(path):
     return tree.digest(path, lambda: None)
 
 
-def _records(path):
+def _entries(path):
+    """Pairs of entry and line, one after the other."""
     with open(path, encoding="ascii") as stream:
-        for line in stream:
-            yield json.loads(line)
+        for line in itertools.islice(stream, 1, None):
+            record = json.loads(line)
+            if not record.get("end"):
+                yield record, line
 
 
 def header_and_footer(path):
@@ -134,9 +144,7 @@ def header_and_footer(path):
 
 def entries(path):
     """The entries of a manifest, one after the other."""
-    for record in itertools.islice(_records(path), 1, None):
-        if not record.get("end"):
-            yield record
+    return (entry for entry, _line in _entries(path))
 
 
 def changes_since(path, taken_at_ns):
