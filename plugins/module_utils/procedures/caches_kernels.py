@@ -11,6 +11,7 @@ from collections import namedtuple
 
 from ..checks.uptime import installed_kernels, kernel_order
 from .base import ProcedureError
+from .programs import TO_ITS_END, answer
 
 # release: what its packages have in common: 6.1.0-18, or on Red Hat the whole of `uname -r`
 Package = namedtuple("Package", "name release version size_bytes")
@@ -20,8 +21,6 @@ _OF_RED_HAT = re.compile(r"kernel(-uek)?(-core|-modules|-modules-core|-modules-e
 _REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
 # Without these apt writes its index anew even when it only simulates.
 _NOTHING_WRITTEN = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
-# What was begun with packages is ended, whatever becomes of the module.
-_TO_ITS_END = ["sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh"]
 _APT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
 
 
@@ -60,13 +59,13 @@ class Kernels:
 
     def _apt_remove(self, step, doomed):
         names = [one.name for one in doomed]
-        also = set(_REMOVED.findall(_run(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "remove", *names])))
+        also = set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "remove", *names])))
         if not also.issubset(names):
             text = "{0} cannot go without {1}, so it stays. See `apt-get --simulate remove {2}`."
             more = ", ".join(sorted(also.difference(names)))
             raise ProcedureError("refused", text.format(names[0], more, " ".join(names)))
         wait = "DPkg::Lock::Timeout={0}".format(self._lock_timeout_s)
-        _run(step, [*_TO_ITS_END, "apt-get", "--yes", "--quiet", "-o", wait, "remove", *names], _APT)
+        answer(step, [*TO_ITS_END, "apt-get", "--yes", "--quiet", "-o", wait, "remove", *names], _APT)
 
 
 def old_kernels(packages, removable, running, keep):
@@ -132,25 +131,15 @@ def _of_debian(step):
 
 def _of_red_hat(step):
     form = "%{NAME}\t%{VERSION}-%{RELEASE}.%{ARCH}\t%{SIZE}\n"
-    return of_red_hat(_run(step, ["rpm", "--query", "--all", "--queryformat", form, "kernel*"]))
+    return of_red_hat(answer(step, ["rpm", "--query", "--all", "--queryformat", form, "kernel*"]))
 
 
 def _removable(step):
     """Names that apt would remove by itself: nobody asked for them, and nothing needs them."""
-    return set(_REMOVED.findall(_run(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "autoremove"])))
+    return set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "autoremove"])))
 
 
 def _dnf_remove(step, doomed):
     # dnf itself refuses to remove the running kernel.
     alone = "--setopt=clean_requirements_on_remove=False"
-    _run(step, [*_TO_ITS_END, "dnf", "--assumeyes", alone, "remove", *(one.name for one in doomed)])
-
-
-def _run(step, argv, env=None):
-    done = step.run(argv, env)
-    if done.rc != 0:
-        words = (done.err.strip().splitlines() or ["it said nothing"])[-1]
-        raise ProcedureError(
-            "procedure_failed", "`{0}` ended with {1}: {2}".format(" ".join(argv[-3:]), done.rc, words)
-        )
-    return done.out
+    answer(step, [*TO_ITS_END, "dnf", "--assumeyes", alone, "remove", *(one.name for one in doomed)])
