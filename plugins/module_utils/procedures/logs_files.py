@@ -74,7 +74,8 @@ def enforce(step, rule, live):
 
 def compress_forgotten(step, logs, live):
     """Compress rotated copies of `logs` that were left as they are, where others of the same log are compressed."""
-    for folder in sorted({os.path.dirname(os.fsencode(log)) for log in logs}):
+    folders = {os.path.dirname(os.fsencode(log)) for log in logs}
+    for folder in sorted(folder for folder in folders if guard.guarded_tree(folder) is None):
         with _opened(step, folder) as tree:
             if tree is None:
                 continue
