@@ -234,6 +234,8 @@ outbox = Table(
     Column("group_key", Text, nullable=False),
     Column("run_id", String(64)),
     Column("notification", JSON, nullable=False),
+    # Whether it says that somebody has an alert.
+    Column("acknowledges", Boolean, nullable=False, server_default=false()),
     Column("status", String(16), nullable=False),
     Column("created_at", TIME, nullable=False),
     Column("due_at", TIME, nullable=False),
