@@ -16,10 +16,11 @@ from .held import deleted_files, open_files
 from .logrotate import Report, read_report
 from .logs_files import compress_forgotten, enforce, rules_of
 from .logs_unrotated import propose, unrotated
-from .programs import TO_ITS_END
 
 LOGROTATE = "logrotate"
 BUSY = "is already locked"
+# What logrotate has begun, it ends and notes in its state, whatever becomes of the module.
+TO_ITS_END = ["sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh"]
 
 
 def tend(step):

@@ -12,9 +12,9 @@ import stat
 import time
 
 from ..family import size
-from ..state import replace_file
 from ..tree import printable
 from .base import ProcedureError
+from .files import write_for_all
 from .logrotate import is_compressed, log_of, stanza, stanza_name
 
 GROWING_S = 7 * 86400
@@ -66,8 +66,7 @@ def _write(step, path, text):
     if os.path.lexists(path):
         raise ProcedureError("refused", "{0} is there already, and yet its log is not rotated; correct it".format(path))
     with step.action("add stanza", path, None, text):
-        replace_file(path, text)
-        os.chmod(path, 0o644)
+        write_for_all(path, text)
     return path
 
 
