@@ -79,6 +79,11 @@ class Host:
         self.wait()
         self._machine.start()
 
+    def wait_for_reboot(self, limit_s: float = 120) -> None:
+        """Wait until the host reboots itself, and let it."""
+        self.wait()
+        self._machine.wait_for_reboot(limit_s)
+
     def freeze(self) -> None:
         """Stop all processes where they are: the kernel still answers on the network, nobody else does."""
         self.wait()

@@ -83,6 +83,14 @@ class Machine:
         cgroups.remove(self._name)
         network.set_link(self._fleet, self._number, up=False)
 
+    def wait_for_reboot(self, limit_s: float) -> None:
+        """Wait until it has shut itself down to reboot, which is the end of its nspawn, and boot it."""
+        if self._nspawn is None:
+            raise HostError(f"{self.hostname} is not running")
+        self._nspawn.wait(limit_s)
+        self.kill()
+        self.start()
+
     def signal_all(self, number: signal.Signals) -> None:
         init = processes.init_of(self._nspawn.pid) if self._nspawn else None
         for pid in processes.inside(init) if init else []:
