@@ -68,5 +68,5 @@ def _become(
     if isinstance(program, Path):
         runpy.run_path(str(program), run_name="__main__")
     else:
-        del sys.modules[program]
+        sys.modules.pop(program, None)
         runpy.run_module(program, run_name="__main__", alter_sys=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from .alerts.grouping import Group
 from .config import Alerts, Settings
 from .fallback import Fallback, tell_instead
 from .notify.backups import last_proven
-from .notify.channel import Channel
+from .notify.channel import Channel, Outcome
 from .notify.message import Message, compose
 from .notify.open import channels
 from .notify.retry import next_attempt
@@ -59,53 +60,135 @@ def manners(alerts: Alerts) -> dict[str, Manner]:
     }
 
 
-def deliver_due(
-    store: Store,
-    known: Mapping[str, Channel],
-    rng: random.Random,
-    clock: Callable[[], datetime] = times.now,
-    over: Callable[[], bool] = lambda: False,
-    told_how: Mapping[str, Manner] | None = None,
-) -> int:
-    """Send every message that is due, once each, until `over`. Returns how many attempts were made.
+class Delivery:
+    """Sends what is due, to each target by itself: one that hangs keeps no other waiting.
 
-    A channel that fails is left alone for the rest of this turn: the next message would only wait as long again.
+    Of one target at most one message is on its way, and one that fails is left alone until the next `start`: its next
+    message would only wait as long again.
     """
-    attempts = 0
-    working = set(known)
-    while working and not over():
-        with store.write() as tx:
-            message = outbox.claim(tx, clock(), LEASE, working)
+
+    def __init__(
+        self,
+        store: Store,
+        known: Mapping[str, Channel],
+        told_how: Mapping[str, Manner] | None = None,
+        rng: random.Random | None = None,
+        clock: Callable[[], datetime] = times.now,
+    ) -> None:
+        self._store = store
+        self._known = known
+        self._told_how = told_how or {}
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._clock = clock
+        # Of this process; others are kept apart by the store. SQLite lets those who wait for each other wait long.
+        self._writing = threading.Lock()
+        self._changing = threading.Lock()
+        self._at_work: dict[str, threading.Thread] = {}
+        self._wanted: set[str] = set()
+        self._faults: list[BaseException] = []
+        self._attempts = 0
+
+    def start(self, over: Callable[[], bool] = lambda: False) -> None:
+        """Begin with all targets for which something is due, until `over`. Raises what went wrong since the last time.
+
+        The threads end with the process, which is then as if it was killed: what it has claimed is sent again.
+        """
+        self._raise_fault()
+        self._begin(self._known, over)
+
+    def wait(self) -> int:
+        """Until all that was begun by now is done. Returns how many attempts were made since the last time."""
+        with self._changing:
+            begun = list(self._at_work.values())
+        for thread in begun:
+            thread.join()
+        self._raise_fault()
+        attempts, self._attempts = self._attempts, 0
+        return attempts
+
+    def _raise_fault(self) -> None:
+        if self._faults:
+            raise self._faults.pop()
+
+    def _begin(self, targets: Collection[str], over: Callable[[], bool]) -> list[threading.Thread]:
+        with self._store.read() as tx:
+            due = outbox.due(tx, self._clock(), targets)
+        with self._changing:
+            self._wanted |= due & self._at_work.keys()
+            begun = {
+                target: threading.Thread(target=self._work, args=(target, over), daemon=True)
+                for target in due - self._at_work.keys()
+            }
+            self._at_work |= begun
+            for thread in begun.values():
+                thread.start()
+        return list(begun.values())
+
+    def _work(self, target: str, over: Callable[[], bool]) -> None:
+        begun: list[threading.Thread] = []
+        try:
+            while self._may_go_on(target, self._send_next(target, over, begun), over):
+                pass
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody waits for it
+            with self._changing:
+                self._at_work.pop(target)
+                self._faults.append(error)
+        for thread in begun:
+            thread.join()
+
+    def _may_go_on(self, target: str, outcome: Outcome | None, over: Callable[[], bool]) -> bool:
+        """What became due while the last message was looked for is not left to the next time."""
+        works = outcome is None or outcome.ok or outcome.permanent
+        with self._changing:
+            wanted = outcome is not None or target in self._wanted
+            self._wanted.discard(target)
+            if works and wanted and not over():
+                return True
+            self._at_work.pop(target)
+            return False
+
+    def _send_next(self, target: str, over: Callable[[], bool], begun: list[threading.Thread]) -> Outcome | None:
+        """What came of one attempt; None when nothing is due. `begun` are those who tell others instead."""
+        with self._writing, self._store.write() as tx:
+            message = outbox.claim(tx, self._clock(), LEASE, {target})
         if not message:
-            break
-        manner = (told_how or {}).get(message["receiver"], Manner())
-        outcome = known[message["channel"]].send(_compose(store, message, manner.style))
-        attempts += 1
-        now = clock()
-        retry_at = next_attempt(message["attempts"] + 1, times.moment(message["created_at"]), now, outcome, rng)
-        with store.write() as tx:
+            return None
+        manner = self._told_how.get(message["receiver"], Manner())
+        outcome = self._known[target].send(_compose(self._store, message, manner.style))
+        now = self._clock()
+        since = times.moment(message["created_at"])
+        retry_at = next_attempt(message["attempts"] + 1, since, now, outcome, self._rng)
+        with self._writing, self._store.write() as tx:
             detail, given_up = outcome.detail, not outcome.ok and retry_at is None
             if manner.fallback and tell_instead(tx, message, outcome, manner.fallback, now, given_up=given_up):
                 detail += f"; {manner.fallback.receiver} is told instead"
             outbox.settle(tx, message, now=now, ok=outcome.ok, detail=detail, retry_at=retry_at)
-        if not outcome.ok and not outcome.permanent:
-            working.discard(message["channel"])
-    return attempts
+        if manner.fallback:
+            begun += self._begin(self._known.keys() & set(manner.fallback.channels), over)
+        with self._changing:
+            self._attempts += 1
+        return outcome
 
+    def stay(self, limit: timedelta) -> None:
+        """Deliver what is due and what becomes due within the limit; the rest waits for the next command."""
+        end = times.now() + limit
+        left = threading.Event()
 
-def deliver_for(
-    store: Store, known: Mapping[str, Channel], limit: timedelta, told_how: Mapping[str, Manner] | None = None
-) -> None:
-    """Deliver what is due and what becomes due within the limit; the rest waits for the next command."""
-    rng = random.Random()  # noqa: S311 - jitter, not a secret
-    end = times.now() + limit
-    while True:
-        deliver_due(store, known, rng, over=lambda: times.now() >= end, told_how=told_how)
-        with store.read() as tx:
-            waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending" and row["channel"] in known]
-        if not waiting or times.now() >= end or min(times.moment(row["due_at"]) for row in waiting) > end:
-            return
-        time.sleep(PAUSE_S)
+        def over() -> bool:
+            return left.is_set() or times.now() >= end
+
+        try:
+            while True:
+                self.start(over)
+                with self._store.read() as tx:
+                    waiting = [row for row in outbox.waiting(tx) if row["status"] == "pending"]
+                due = [times.moment(row["due_at"]) for row in waiting if row["channel"] in self._known]
+                if not due or over() or min(due) > end:
+                    break
+                time.sleep(PAUSE_S)
+            self.wait()
+        finally:
+            left.set()
 
 
 def _compose(store: Store, message: Mapping[str, Any], style: Style) -> Message:

@@ -34,6 +34,8 @@ def tell_instead(
     if not (outcome.ok or given_up):
         since = outbox.failing_since(tx, message["channel"]) or now
         waiting += outbox.waiting_for(tx, message["channel"], now) if now - since >= fallback.after else []
+    # Who has an alert, only those are told who were told of it.
+    waiting = [row for row in waiting if not _only_says_who_has_it(Group.from_dict(row["notification"]))]
     for row in waiting:
         _hand_over(tx, row, "all", Group.from_dict(row["notification"]), outcome.detail, fallback, now)
     if any(row["key"] == message["key"] for row in waiting):
@@ -67,6 +69,10 @@ def _known(told: Sequence[Mapping[str, Any]], target: str) -> dict[str, str]:
 
 def _fires(news: Notify) -> bool:
     return news.kind is not NotifyKind.RESOLVED
+
+
+def _only_says_who_has_it(group: Group) -> bool:
+    return all(news.kind is NotifyKind.ACKNOWLEDGED for news in group.notifications)
 
 
 def _hand_over(

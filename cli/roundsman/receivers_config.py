@@ -108,6 +108,7 @@ class Receiver(Section):
     escalation: str | None = None
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
     email: list[Email] = Field(default_factory=list)
+    notify_acknowledged: bool = False
     fallback: str | None = None
     fallback_after: Duration = Field(default=timedelta(minutes=15), ge=timedelta(0))
 

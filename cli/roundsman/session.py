@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import shlex
 import shutil
 import sys
@@ -22,7 +21,7 @@ from .insight.recommend import recommend
 from .notify.channel import Outcome
 from .page import HostPage, host_page
 from .runner import Execution
-from .store import Store, StoreError, alerts, checks, escalations, groups, history, outbox, runs
+from .store import Store, StoreError, alerts, checks, escalations, forgetting, groups, history, outbox, runs
 from .store import oncall as oncall_records
 from .telling import tell, telling
 from .views.report import Report, report
@@ -53,7 +52,7 @@ class Session:
         self.store = Store(settings.store_url)
         self._channels = delivery.channels_of(settings)
         self._targets = {name: channel for known in self._channels.values() for name, channel in known.items()}
-        self._manners = delivery.manners(settings.alerts)
+        self._delivery = delivery.Delivery(self.store, self._targets, delivery.manners(settings.alerts))
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -64,6 +63,7 @@ class Session:
             alerting.pass_time(tx, now)
             keep = self.settings.history
             runs.thin(tx, now - keep.raw)
+            forgetting.forget(tx, now - keep.alerts)
             history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()
@@ -99,7 +99,7 @@ class Session:
         """
         self.tell(lambda alert: not alert.labels, run_id)
         try:
-            delivery.deliver_for(self.store, self._targets, self.settings.alerts.deliver_for, self._manners)
+            self._delivery.stay(self.settings.alerts.deliver_for)
         except KeyboardInterrupt:
             self.told_to_stop = True
 
@@ -109,9 +109,17 @@ class Session:
         self.deliver_now()
 
     def deliver_now(self) -> int:
-        """Deliver what is due, without waiting for anything; how many attempts that were."""
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
-        return delivery.deliver_due(self.store, self._targets, rng, told_how=self._manners)
+        """Deliver what is due, and wait for what comes of it; how many attempts that were."""
+        self._delivery.start()
+        return self._delivery.wait()
+
+    def begin_to_deliver(self, over: Callable[[], bool] = lambda: False) -> None:
+        """As `deliver_now` without waiting, until `over`."""
+        self._delivery.start(over)
+
+    def end_delivery(self) -> None:
+        """Come back when what was begun is done."""
+        self._delivery.wait()
 
     def refresh(self) -> Mapping[str, Outcome]:
         """Say again to Alertmanagers what still fires; what came of each."""
@@ -176,7 +184,6 @@ class Session:
     ) -> None:
         """Take the records as they come, so that alerts go out while the run goes on."""
         path = self.settings.ledger_dir / f"{run_id}.jsonl"
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
         over = False
         while not over:
             over = execution.wait(POLL_S)
@@ -186,7 +193,7 @@ class Session:
                     # A turn looks at all that fires, which is too much to do twice a second for nothing.
                     if entries or self._something_is_due():
                         self.tell(run_id=run_id)
-                    delivery.deliver_due(self.store, self._targets, rng, over=cancelled, told_how=self._manners)
+                    self.begin_to_deliver(cancelled)
             except StoreError:
                 # Locked, or its disk is full: the ledger keeps everything, so the work on the hosts goes on.
                 if over:

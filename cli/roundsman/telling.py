@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from .acknowledging import pass_on
 from .alerts.grouping import Group, calmed, worst_first
 from .alerts.groups import GroupState
 from .alerts.intervals import containing
@@ -19,9 +20,11 @@ from .alerts.topology import Topology, edges
 from .alerts.turn import Rules, Turned, free, turn
 from .config import Settings
 from .escalating import Escalating, Seen
+from .notify.open import told_who_has_it
 from .oncall import Duty
 from .store import Transaction, alerts, episodes, escalations, groups, hosts, outbox, silences
 from .times import stamp
+from .withdrawing import withdraw
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Telling:
     rules: Rules
     channels: Mapping[str, Collection[str]]
     escalating: Escalating | None = None
+    acknowledged: Collection[str] = ()  # channels that are told who has an alert
     storm: int = 10  # so many messages to one receiver at one time are not made one
 
 
@@ -49,7 +53,13 @@ def telling(
     def urgency(alert: AlertState) -> int:
         return Priority(rules.labels(alert)["priority"]).number
 
-    return Telling(rules, channels, Escalating(settings.alerts.policies(), duty, is_in, urgency), settings.alerts.storm)
+    return Telling(
+        rules,
+        channels,
+        Escalating(settings.alerts.policies(), duty, is_in, urgency),
+        set().union(*(told_who_has_it(one, channels.get(one.name, ())) for one in settings.alerts.everybody)),
+        settings.alerts.storm,
+    )
 
 
 def rules_with(tx: Transaction, settings: Settings, route: Route, now: datetime) -> Rules:
@@ -84,12 +94,15 @@ def tell(
 
     `hurry` says of which alerts there is nothing to wait for; `run_id` is the run in whose course this is told.
     """
+    # In the same transaction as all that follows: what is taken back here is told again once nobody has it any more.
+    withdraw(tx, now)
     known = {state.id: state for state in map(GroupState.from_dict, groups.every(tx))}
     escalated = {name for name, _ in escalations.every(tx)}
     told = {name for group in known.values() for name in group.told} | escalated
     states = {row["fingerprint"]: AlertState.from_dict(row) for row in alerts.of_interest(tx, told)}
 
     posts: dict[str, list[Group]] = defaultdict(list)
+    before_this = list(known.values())
 
     def post(receiver: str, group: Group) -> None:
         posts[receiver].append(group)
@@ -109,11 +122,13 @@ def tell(
     if how.escalating and (how.escalating.policies or escalated):
         # Groups know what held an alert when they were last flushed; a page must not go out against what holds it now.
         may_tell = free(states.values(), how.rules, now)
-        how.escalating.go_on(tx, Seen(states, list(known.values()), may_tell, worse), now, post)
+        # What has ended is in no group any more, but is told in the place of what still waits for its old one.
+        how.escalating.go_on(tx, Seen(states, [*before_this, *known.values()], may_tell, worse), now, post)
     for receiver, messages in posts.items():
         for group, spoken_for in calmed(messages, how.storm):
             for channel in how.channels.get(receiver, ()):
                 outbox.add(tx, channel=channel, group=group, run_id=run_id, now=now, instead_of=spoken_for)
+    pass_on(tx, how.acknowledged, now)
 
 
 def _keep(tx: Transaction, found: Sequence[Turned], now: datetime, run_id: str | None) -> None:

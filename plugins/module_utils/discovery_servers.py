@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -97,6 +98,36 @@ def _redis_at(host, port):
     has_keys = any(key.startswith("db") and value.startswith("keys=") for key, value in sections.items())
     found = [finding("redis", name, why, None, port, int(sections["used_memory"]))] if has_keys else []
     return found, os.path.realpath(place[1])
+
+
+def running_postgresql():
+    """Definitions (host, port, user) of the PostgreSQL servers that run on this host itself, by the files of each."""
+    found = {}
+    for pid in _pids_of("postgres", "postmaster"):
+        with contextlib.suppress(OSError, KeyError, ValueError, IndexError):
+            directory = os.readlink("/proc/{0}/cwd".format(pid))
+            with open(os.path.join(directory, "postmaster.pid")) as stream:
+                lines = stream.read().splitlines()
+            # Of all processes of a server only the first one is named there.
+            if int(lines[0]) == int(pid):
+                owner = pwd.getpwuid(os.stat(directory).st_uid).pw_name
+                found[directory] = {"host": lines[4] or "localhost", "port": int(lines[3]), "user": owner}
+    return [found[directory] for directory in sorted(found)]
+
+
+def runs_mariadb():
+    """Whether a server of MariaDB or MySQL runs on this host itself."""
+    return bool(_pids_of("mariadbd", "mysqld"))
+
+
+def _pids_of(*programs):
+    """Processes of these programs that are not in a container."""
+    found, here = [], os.readlink("/proc/self/ns/pid")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if process.program_of(pid) in programs and os.readlink("/proc/{0}/ns/pid".format(pid)) == here:
+                found.append(pid)
+    return found
 
 
 def running_redis():

@@ -17,7 +17,8 @@ IMAGES = ("squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs")  # nobody ca
 # What ext4 shows of a filesystem that gave up after an error (Linux 6.15 and later).
 GIVEN_UP = ("emergency_ro", "shutdown")
 
-Mount = collections.namedtuple("Mount", "path kind device options super_options")
+# root: what of its filesystem is shown at `path`, "/" for all of it; id: as in /proc/PID/fdinfo
+Mount = collections.namedtuple("Mount", "path kind device options super_options root id", defaults=("/", 0))
 
 
 def read_mounts():
@@ -39,7 +40,8 @@ def parse_mounts(text):
         head, _dash, tail = line.partition(" - ")
         fields, (kind, _source, super_options) = head.split(" "), tail.split(" ", 2)
         path = _unescaped(fields[4])
-        mounts[path] = Mount(path, kind, fields[2], fields[5].split(","), super_options.split(","))
+        options = fields[5].split(","), super_options.split(",")
+        mounts[path] = Mount(path, kind, fields[2], *options, root=_unescaped(fields[3]), id=int(fields[0]))
     return list(mounts.values())
 
 

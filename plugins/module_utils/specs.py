@@ -66,7 +66,7 @@ COMMON = {
 }
 # Names of the alerts about a host itself, its runs, backups and verifications, with which no check may be confused.
 RESERVED = ("reachable", "run", "health", "backup", "verify", "drill", "prune", "isolated", "rounds", "silences")
-RESERVED += ("fresh-backup", "fresh-retention", "fresh-check", "fresh-drill")
+RESERVED += ("maintenance", "fresh-backup", "fresh-retention", "fresh-check", "fresh-drill")
 LONGEST_ID = 200
 MAY_BE_NULL = ("threshold", "list")  # no threshold, nothing; of any other key null is the default
 

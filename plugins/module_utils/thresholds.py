@@ -51,6 +51,7 @@ EXAMPLES = {
     "space": "80%, 500M or 10GiB",
 }
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)$")
 _BOUND = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z%/]*)$")
 
 
@@ -108,6 +109,12 @@ def number(value):
     """`value` in the shortest plain decimal notation, without an exponent."""
     value = round(float(value), 6)
     return ("%d" % value) if value == int(value) else ("%.6f" % value).rstrip("0")
+
+
+def size_bytes(text):
+    """Bytes of a size such as 500M or 10GiB, or None when it is none."""
+    match = _SIZE.match(text) if isinstance(text, str) else None
+    return int(float(match.group(1)) * SIZES[match.group(2)]) if match and match.group(2) in SIZES else None
 
 
 def _text(text, dimension):

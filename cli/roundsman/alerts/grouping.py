@@ -34,6 +34,11 @@ class Group:
         return tuple(news for news in self.notifications if news.kind is not NotifyKind.RESOLVED)
 
     @property
+    def acknowledges(self) -> bool:
+        """Whether it says that somebody has an alert."""
+        return any(news.kind is NotifyKind.ACKNOWLEDGED for news in self.notifications)
+
+    @property
     def kind(self) -> NotifyKind:
         """The weightiest of what happened: news that are bad come before those that are good."""
         kinds = {news.kind for news in self.notifications}
@@ -50,10 +55,10 @@ class Group:
         which nothing could be sent, people get the state as it is, not its history.
         """
         newest = {news.alert.fingerprint: news for news in (*earlier.notifications, *self.notifications)}
-        # What was new then and still fires is new to whoever missed it.
+        # What was new then and still fires is new to whoever missed it; but who had it then may have it no more.
         for news in earlier.notifications:
             now = newest[news.alert.fingerprint]
-            if now.kind is NotifyKind.STILL:
+            if now.kind is NotifyKind.STILL and news.kind is not NotifyKind.ACKNOWLEDGED:
                 newest[news.alert.fingerprint] = replace(now, kind=news.kind)
         return replace(
             self,

@@ -8,7 +8,7 @@ alert fires is told of its end, also when it was silenced or inhibited or went t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,6 +47,7 @@ class Told:
 
     status: Status
     at: datetime
+    missed: bool = False  # some target of the receiver was not told: the message was withdrawn
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class GroupState:
         """A short name for the key."""
         return hashlib.sha256(f"{self.receiver}\n{self.key}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
+    def has_missed(self, names: Collection[str]) -> Self:
+        """These were withdrawn: whenever they may be told again, they are told as if they were new."""
+        told = {name: replace(known, missed=known.missed or name in names) for name, known in self.told.items()}
+        return replace(self, told=told)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; times as RFC 3339."""
         return {
@@ -82,7 +88,7 @@ class GroupState:
             "receiver": self.receiver,
             "labels": dict(self.labels),
             "flush_at": self.flush_at.isoformat(),
-            "told": {name: [str(told.status), told.at.isoformat()] for name, told in self.told.items()},
+            "told": {name: [str(t.status), t.at.isoformat(), t.missed] for name, t in self.told.items()},
             "held": dict(self.held),
             "notified_at": self.notified_at.isoformat() if self.notified_at else None,
         }
@@ -94,7 +100,7 @@ class GroupState:
             receiver=plain["receiver"],
             labels=plain["labels"],
             flush_at=datetime.fromisoformat(plain["flush_at"]),
-            told={n: Told(Status(s), datetime.fromisoformat(at)) for n, (s, at) in plain["told"].items()},
+            told={n: Told(Status(s), datetime.fromisoformat(at), *m) for n, (s, at, *m) in plain["told"].items()},
             held=plain["held"],
             notified_at=datetime.fromisoformat(plain["notified_at"]) if plain["notified_at"] else None,
         )
@@ -168,7 +174,7 @@ def _kind(alert: AlertState, told: Told | None) -> NotifyKind:
         return NotifyKind.WORSENED
     if alert.expired_at is not None and alert.expired_at > told.at:
         return NotifyKind.EXPIRED
-    return NotifyKind.STILL
+    return NotifyKind.OPENED if told.missed else NotifyKind.STILL
 
 
 def _known(alert: AlertState, before: Told | None, kind: NotifyKind, now: datetime) -> Told:

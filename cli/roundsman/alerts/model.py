@@ -41,6 +41,7 @@ class NotifyKind(StrEnum):
     EXPIRED = "acknowledgement expired"
     ESCALATED = "escalated"
     STILL = "still firing"
+    ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
 

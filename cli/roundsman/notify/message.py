@@ -112,7 +112,10 @@ def _own(name: str, source: str | None, facts: Mapping[str, Any], faults: list[s
 
 def _title(group: Group, alerts: Sequence[AlertView]) -> str:
     host, firing = one_line(group.name), [alert for alert in alerts if alert.firing]
-    if len(firing) == 1:
+    if group.kind is NotifyKind.ACKNOWLEDGED:
+        what = firing[0].summary if len(firing) == 1 else f"{len(firing)} problems"
+        title = f"ACKNOWLEDGED {host}: {what} (by {firing[0].acknowledged_by})"
+    elif len(firing) == 1:
         title = f"{group.severity} {host}: {firing[0].summary}"
     elif firing:
         title = f"{len(firing)} problems on {host}, worst {group.severity}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pydantic import SecretStr
 
@@ -35,6 +35,13 @@ def channels(receiver: Receiver) -> dict[str, Channel]:
         "email": [_email(mail, to) for mail in receiver.email for to in mail.to],
     }
     return {f"{receiver.name}/{kind}/{n}": channel for kind, same in found.items() for n, channel in enumerate(same, 1)}
+
+
+def told_who_has_it(receiver: Receiver, known: Collection[str]) -> set[str]:
+    """Which of the receiver's channels are told who acknowledges: if not all, then PagerDuty, which else pages on."""
+    if receiver.notify_acknowledged:
+        return set(known)
+    return {f"{receiver.name}/pagerduty/{n}" for n in range(1, len(receiver.pagerduty) + 1)}
 
 
 def _webhook(hook: receivers_config.Webhook) -> Webhook:

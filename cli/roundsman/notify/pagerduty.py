@@ -85,7 +85,7 @@ def _links(alert: AlertView) -> list[tuple[str | None, str]]:
 def _action(alert: AlertView) -> str:
     if not alert.firing:
         return "resolve"
-    return "acknowledge" if alert.acknowledged_by else "trigger"
+    return "acknowledge" if alert.kind is NotifyKind.ACKNOWLEDGED else "trigger"
 
 
 def _details(alert: AlertView, notes: Sequence[str]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def payload(message: Message) -> dict[str, Any]:
 
 def _alert(alert: AlertView) -> dict[str, Any]:
     links = {"generatorURL": alert.url} if alert.url else {}
-    known = {"backup": alert.backup, "runbook_url": alert.runbook_url}
+    known = {"backup": alert.backup, "runbook_url": alert.runbook_url, "acknowledged_by": alert.acknowledged_by}
     return {
         "status": "firing" if alert.firing else "resolved",
         "labels": dict(alert.labels),

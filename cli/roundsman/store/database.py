@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0011"
+HEAD = "0012"
 BUSY_TIMEOUT_S = 30
 
 Transaction = sa.Connection

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ..alerts.grouping import STORM, Group
 from ..times import moment, stamp
 from .database import Row, Transaction, rows
-from .schema import deliveries, outbox, outbox_alerts
+from .schema import alerts, deliveries, outbox, outbox_alerts
 
 
 def add(
@@ -47,8 +47,8 @@ def add(
     tx.execute(
         sa.insert(outbox).values(
             key=key, receiver=group.receiver, channel=channel, group_key=group.key, run_id=run_id,
-            notification=group.to_dict(), status="pending", created_at=stamp(now), due_at=stamp(now), attempts=0,
-            message_id=key, detail="",
+            notification=group.to_dict(), acknowledges=group.acknowledges, status="pending", created_at=stamp(now),
+            due_at=stamp(now), attempts=0, message_id=key, detail="",
         )
     )  # fmt: skip
     told = {news.alert.fingerprint for news in group.notifications}
@@ -57,13 +57,48 @@ def add(
 
 def claim(tx: Transaction, now: datetime, lease: timedelta, channels: Collection[str]) -> Row | None:
     """Take one message to one of the channels that is due, for as long as the lease; or nothing."""
-    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
-    free = outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
-    found = rows(tx.execute(sa.select(outbox).where(due & free).order_by(outbox.c.due_at, outbox.c.key).limit(1)))
+    first = sa.select(outbox).where(_due(now, channels)).order_by(outbox.c.due_at, outbox.c.key).limit(1)
+    found = rows(tx.execute(first))
     if not found:
         return None
     tx.execute(sa.update(outbox).where(outbox.c.key == found[0]["key"]).values(claimed_until=stamp(now + lease)))
     return found[0]
+
+
+def due(tx: Transaction, now: datetime, channels: Collection[str]) -> set[str]:
+    """Those of the channels for which there is something that could be claimed."""
+    return set(tx.scalars(sa.select(outbox.c.channel).where(_due(now, channels)).distinct()))
+
+
+def _due(now: datetime, channels: Collection[str]) -> sa.ColumnElement[bool]:
+    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
+    return due & _unclaimed(now)
+
+
+def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
+    return outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
+
+
+def perhaps_outdated(tx: Transaction, now: datetime) -> list[Row]:
+    """What waits, is not being sent at this moment, and tells of an acknowledgement, or of an alert that is
+    acknowledged or over.
+    """
+    its = (outbox_alerts.c.key == outbox.c.key) & (alerts.c.fingerprint == outbox_alerts.c.fingerprint)
+    quiet = outbox.c.acknowledges | sa.exists().where(its, alerts.c.phase != "open")
+    return rows(tx.execute(sa.select(outbox).where(outbox.c.status == "pending", _unclaimed(now), quiet)))
+
+
+def newest_about(tx: Transaction, fingerprint: str, channels: Collection[str]) -> list[Row]:
+    """The newest message about an alert for each of the channels that were ever to be told of it."""
+    about = (outbox_alerts.c.key == outbox.c.key) & (outbox_alerts.c.fingerprint == fingerprint)
+    its = sa.select(outbox).join(outbox_alerts, about).where(outbox.c.channel.in_(channels))
+    found = rows(tx.execute(its.order_by(outbox.c.created_at, outbox.c.status == "pending")))
+    return list({row["channel"]: row for row in found}.values())
+
+
+def withdraw(tx: Transaction, key: str, why: str) -> None:
+    """It is not to be sent any more; the row stays, and says why."""
+    tx.execute(sa.update(outbox).where(outbox.c.key == key).values(status="withdrawn", detail=f"withdrawn: {why}"))
 
 
 def settle(tx: Transaction, message: Row, *, now: datetime, ok: bool, detail: str, retry_at: datetime | None) -> None:
@@ -105,9 +140,9 @@ def waiting_for(tx: Transaction, channel: str, now: datetime) -> list[Row]:
 
 
 def of_group(tx: Transaction, channel: str, group_key: str) -> list[Row]:
-    """All that a channel was told of a group, or is to be told, oldest first."""
+    """All that a channel was, may have been, or is to be told of a group, oldest first."""
     here = (outbox.c.channel == channel) & (outbox.c.group_key == group_key)
-    told = outbox.c.status.in_(("pending", "delivered"))
+    told = outbox.c.status.in_(("pending", "delivered", "withdrawn"))
     return rows(tx.execute(sa.select(outbox).where(here & told).order_by(outbox.c.created_at, outbox.c.key)))
 
 

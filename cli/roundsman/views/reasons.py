@@ -29,6 +29,7 @@ def shown(reasons: Reasons) -> dict[str, Any]:
                 "held": one.held,
                 "told": str(one.told.status) if one.told else None,
                 "told_at": one.told.at.isoformat() if one.told else None,
+                "missed": one.told is not None and one.told.missed,
                 "next_look": one.next_look.isoformat() if one.next_look else None,
             }
             for one in reasons.standings
@@ -52,7 +53,9 @@ def draw_reasons(console: Console, state: AlertState, reasons: Reasons, timeline
 
 
 def _knows(one: Standing) -> str:
-    return f"{one.told.status}, since {one.told.at:%b %d %H:%M}" if one.told else "nothing"
+    if one.told is None:
+        return "nothing"
+    return f"{one.told.status}, since {one.told.at:%b %d %H:%M}" + (" (withdrawn)" if one.told.missed else "")
 
 
 def _is_told(state: AlertState, one: Standing) -> str:

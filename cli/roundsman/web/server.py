@@ -77,11 +77,11 @@ class Server:
         self._session = session
         self._listening = listening
         self._every = session.settings.alerts.tick.total_seconds()
-        self._next_tick = 0.0
         self._heard_at: datetime | None = None
         self._deaf_after = max(_DEAF_AFTER, timedelta(seconds=2 * self._every))
         self._teller = Loop(self.tell, self._fail)
-        self._worker = Loop(self._tick_or_deliver, self._fail)
+        self._worker = Loop(self._tick, self._fail)
+        self._over = threading.Event()
         self.failed = False
         office = Office(session.store, session.settings, self._teller.wake)
         config = uvicorn.Config(
@@ -97,8 +97,13 @@ class Server:
             for loop in loops:
                 loop.start()
             self._http.run(sockets=[self._listening])
+        self._over.set()
         for loop in loops:
             loop.end()
+        try:
+            self._session.end_delivery()
+        except (StoreError, OSError) as error:
+            print(f"{error}; what was sent then is sent again", file=sys.stderr, flush=True)
 
     def _stop(self) -> None:
         self._http.should_exit = True
@@ -117,7 +122,7 @@ class Server:
             alerting.expire(tx, now)
         self._heard_at = now
         self._session.tell()
-        self._worker.wake()
+        self._session.begin_to_deliver(self._over.is_set)
         with self._session.store.read() as tx:
             due = groups.next_due(tx)
         # Without receivers no group is ever looked at.
@@ -125,15 +130,11 @@ class Server:
             return self._every
         return min(self._every, max(timedelta(0), times.moment(due) - times.now()).total_seconds())
 
-    def _tick_or_deliver(self) -> float:
+    def _tick(self) -> float:
         """Receivers that hang keep only this one waiting."""
-        if time.monotonic() >= self._next_tick:
-            for name, said in tick(self._session).failed.items():
-                print(f"{name}: {said}", file=sys.stderr, flush=True)
-            self._next_tick = time.monotonic() + self._every
-        else:
-            self._session.deliver_now()
-        return max(0.0, self._next_tick - time.monotonic())
+        for name, said in tick(self._session).failed.items():
+            print(f"{name}: {said}", file=sys.stderr, flush=True)
+        return self._every
 
 
 class _Http(uvicorn.Server):

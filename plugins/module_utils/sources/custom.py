@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import os
-import re
 
 from .. import tree
 from ..engines.base import BackupError
 from ..state import remove_tree, require_room
-from ..thresholds import SIZES
+from ..thresholds import size_bytes
 from .base import Prepared, expectations
 from .commands import Commands, canary_of, command_faults
 from .keys import text_faults
@@ -91,15 +90,9 @@ def _texts(environment):
     return {name: str(value) for name, value in (environment or {}).items()}
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)$")
-
-
 def _size_bytes(size):
     """Bytes of a size such as 500M or 10GiB (0 when it is None), or None when it is none."""
-    if size is None:
-        return 0
-    match = _SIZE.match(size) if isinstance(size, str) else None
-    return int(float(match.group(1)) * SIZES[match.group(2)]) if match and match.group(2) in SIZES else None
+    return 0 if size is None else size_bytes(size)
 
 
 def _holds_data(directory):

@@ -61,10 +61,7 @@ class MariadbSource:
         return Prepared([os.fsencode(self._spool)], [], warnings, expectations(values, canary_at))
 
     def _server(self):
-        spec = self._spec
-        pairs = (("--host", "host"), ("--port", "port"), ("--socket", "socket"), ("--user", "login"))
-        options = ["{0}={1}".format(option, spec[key]) for option, key in pairs if spec.get(key)]
-        return ask.Server(options, {"MYSQL_PWD": spec["password"]} if spec.get("password") else {}, None)
+        return ask.server_of(self._spec)
 
     def _chosen(self, talk):
         there = ask.databases(talk)

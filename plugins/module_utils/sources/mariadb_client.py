@@ -26,6 +26,13 @@ _ESCAPED = {"\\t": "\t", "\\n": "\n", "\\0": "\0", "\\\\": "\\"}
 Server = namedtuple("Server", "options environment cwd")
 
 
+def server_of(spec):
+    """The live server of a definition; without anything the one that the client finds by itself."""
+    pairs = (("--host", "host"), ("--port", "port"), ("--socket", "socket"), ("--user", "login"))
+    options = ["{0}={1}".format(option, spec[key]) for option, key in pairs if spec.get(key)]
+    return Server(options, {"MYSQL_PWD": spec["password"]} if spec.get("password") else {}, None)
+
+
 def client(server, *more):
     """The words of a client that reads statements."""
     return [program(*CLIENTS), *server.options, "--default-character-set=utf8mb4", *more]

@@ -49,7 +49,7 @@ class SqliteSource:
                 raise BackupError("source_missing", text.format(self._path)) from error
             raise from_os_error("looking at the database", self._path, error) from error
         # What is still in the write-ahead log belongs to the copy, too.
-        needed = info.st_size + _size(self._path + "-wal")
+        needed = info.st_size + size_of(self._path + "-wal")
         self._spool = effects.spool(self._id, needed)
         copy = self._inside(self._spool)
         os.makedirs(os.path.dirname(copy))
@@ -96,7 +96,7 @@ class SqliteSource:
 
     def _values(self, path, tick, refused="proof_failed"):
         """What is in a database that nobody writes to: its integrity, the rows of its tables, the canary."""
-        with _opened(path, "immutable=1", tick) as connection:
+        with opened(path, "immutable=1", tick) as connection:
             try:
                 found = [row[0] for row in connection.execute("PRAGMA integrity_check(%d)" % SHOWN)]
                 values = {"integrity": "; ".join(found)}
@@ -105,7 +105,7 @@ class SqliteSource:
                     values["rows of " + name] = _one(connection, "SELECT count(*) FROM " + quoted)  # noqa: S608
                 if self._canary:
                     values["canary"] = _one(connection, self._canary)
-            except _error() as error:
+            except error_class() as error:
                 tick()
                 raise BackupError(refused, "{0}: {1}".format(self._path, error)) from error
         return values
@@ -122,15 +122,16 @@ def _sqlite3():
     return sqlite3
 
 
-def _error():
+def error_class():
+    """What all errors of SQLite are."""
     return _sqlite3().Error
 
 
 @contextlib.contextmanager
-def _opened(path, mode, tick):
-    """A connection that ends long statements when the time is over."""
+def opened(path, mode, tick, busy_s=BUSY_S):
+    """A connection that ends long statements when the time is over, and waits `busy_s` for a lock."""
     uri = "file:{0}?{1}".format(quote(os.fsencode(path)), mode)
-    connection = _sqlite3().connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+    connection = _sqlite3().connect(uri, uri=True, timeout=busy_s, isolation_level=None)
 
     def over():
         try:
@@ -150,7 +151,7 @@ def _copy(source, target, tick, mode="mode=ro"):
     """Copy a database as it was at one moment, which is returned (seconds since 1970)."""
     sqlite3 = _sqlite3()
     try:
-        with _opened(source, mode, tick) as live, _opened(target, "mode=rwc", tick) as copy:
+        with opened(source, mode, tick) as live, opened(target, "mode=rwc", tick) as copy:
             # As long as this transaction reads, nothing that others write makes the copy begin again.
             live.execute("BEGIN")
             live.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -176,7 +177,7 @@ def _one(connection, query):
     return None if row is None else row[0] if isinstance(row[0], (int, float)) else str(row[0])
 
 
-def _size(path):
+def size_of(path):
     try:
         return os.stat(path).st_size
     except FileNotFoundError:

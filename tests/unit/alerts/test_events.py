@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils.specs import RESERVED
 
 from roundsman.alerts.events import events_of
 from roundsman.alerts.model import AlertState, CheckResult, Measurement
@@ -167,8 +168,9 @@ def test_the_kind_of_a_check_is_in_its_name(check: str, kind: CheckKind) -> None
 def test_the_reserved_names_are_fixed() -> None:
     assert sorted(RESERVED_NAMES) == [
         "backup", "drill", "fresh-backup", "fresh-check", "fresh-drill", "fresh-retention", "health", "isolated",
-        "prune", "reachable", "rounds", "run", "silences", "verify",
+        "maintenance", "prune", "reachable", "rounds", "run", "silences", "verify",
     ]  # fmt: skip
+    assert frozenset(RESERVED) == RESERVED_NAMES
 
 
 def test_a_fingerprint_is_stable_and_its_own() -> None:

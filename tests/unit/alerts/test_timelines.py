@@ -6,6 +6,7 @@ words of a line are explained by `World`.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,6 @@ import pytest
 import yaml
 
 from roundsman import alerting, delivery, oncall
-from roundsman.alerts.grouping import Group
 from roundsman.alerts.matchers import Matchers
 from roundsman.alerts.matchers import parse as matchers_of
 from roundsman.alerts.model import (
@@ -35,11 +35,14 @@ from roundsman.alerts.names import fingerprint
 from roundsman.alerts.oncall import Override
 from roundsman.alerts.silencing import LONGEST_UNTIL_RESOLVED, RunSilence, Silence, of_alert, symptom
 from roundsman.config import Settings, parse
+from roundsman.notify.channel import Channel, Outcome
+from roundsman.notify.message import Message
 from roundsman.store import Store, alerts, escalations, groups, hosts, outbox, silences
 from roundsman.telling import tell, telling
 from roundsman.times import moment, seconds, stamp
 from roundsman.watching import watch
 
+from ..ledger.team import deliver
 from .cast import START
 
 TIMELINES = sorted((Path(__file__).parent / "timelines").glob("*.yml"))
@@ -48,18 +51,46 @@ LINE = re.compile(r"at (\S+) (.*)")
 HUMANS = {"acks": Acknowledge, "unacks": Unacknowledge, "resolves": Resolve}
 
 
+class Punctual(random.Random):
+    """Retries come when they are due, not up to a quarter later."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Ear:
+    """A target that says what it hears, unless it is down."""
+
+    name: str
+    world: World
+
+    def send(self, message: Message) -> Outcome:
+        if self.name in self.world.silent:
+            return Outcome(ok=False, detail="HTTP 503")
+        self.world.heard.append(f"at {_shown(self.world.now)} {self.name} {_words(message)}")
+        return Outcome(ok=True)
+
+    def problem(self) -> None:
+        return None
+
+
 @dataclass
 class World:
     store: Store
     settings: Settings
     heard: list[str] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
     down: bool = False
     now: datetime = START
     overrides: dict[int, Override] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        everybody = delivery.channels_of(self.settings)
-        self.channels = {name: [name] for name, targets in everybody.items() if targets}
+        """A receiver's only target is called as the receiver is."""
+        self.targets: dict[str, dict[str, Channel]] = {
+            name: {one: Ear(one if len(targets) > 1 else name, self) for one in targets}
+            for name, targets in delivery.channels_of(self.settings).items()
+        }
 
     # Each method is the word that a line begins with, or its second one.
 
@@ -145,6 +176,25 @@ class World:
             hosts.note(tx, host, {}, [needed], stamp(self.now))
             hosts.note(tx, needed, {}, [], stamp(self.now))
 
+    def breaks(self, target: str) -> None:
+        """breaks team: nothing gets through to it, until `works team`"""
+        self.silent.add(target)
+
+    def works(self, target: str) -> None:
+        self.silent.remove(target)
+
+    def claims(self, receiver: str) -> None:
+        """claims team: another process takes its message, to be sent"""
+        with self.store.write() as tx:
+            self.claimed = outbox.claim(tx, self.now, delivery.LEASE, self.targets[receiver])
+        assert self.claimed
+
+    def fails(self) -> None:
+        """fails: what the other process has claimed did not get through; it is tried again in a minute"""
+        retry_at = self.now + timedelta(minutes=1)
+        with self.store.write() as tx:
+            outbox.settle(tx, self.claimed, now=self.now, ok=False, detail="HTTP 503", retry_at=retry_at)
+
     def stop(self) -> None:
         """stop: Roundsman does not run until `start`"""
         self.down = True
@@ -161,18 +211,19 @@ class World:
             alerting.pass_time(tx, self.now)
             watch(tx, self.now, self.settings.alerts.expect_rounds)
             duty = oncall.duty(self.settings, self.overrides, self.now)
-            how = telling(tx, self.settings, self.channels, duty, self.now)
+            how = telling(tx, self.settings, self.targets, duty, self.now)
             assert how is not None
             tell(tx, how, self.now)
-            while message := outbox.claim(tx, self.now, timedelta(minutes=5), self.channels):
-                outbox.settle(tx, message, now=self.now, ok=True, detail="", retry_at=None)
-                self.heard.append(f"at {_shown(self.now)} {message['receiver']} {_words(message['notification'])}")
+        every = {name: ear for targets in self.targets.values() for name, ear in targets.items()}
+        manners = delivery.manners(self.settings.alerts)
+        deliver(self.store, every, self.now, manners, Punctual())
 
     def next_due(self) -> datetime | None:
         """When something will be due next, as a timer of Roundsman's own would find out."""
         with self.store.read() as tx:
             ends = [AlertState.from_dict(row).acknowledged_until for row in alerts.acknowledged(tx)]
             ends += [moment(row["ends_at"]) for row in silences.of_runs(tx, self.now)]
+            ends += [moment(row["due_at"]) for row in outbox.waiting(tx) if row["status"] == "pending"]
             due = [*map(_moment, (groups.next_due(tx), escalations.next_due(tx))), *ends]
         later = [at for at in due if at is not None and at > self.now]
         return min(later, default=None)
@@ -182,10 +233,9 @@ def _moment(text: str | None) -> datetime | None:
     return moment(text) if text else None
 
 
-def _words(notification: dict[str, Any]) -> str:
+def _words(message: Message) -> str:
     """`opened web1 disk, resolved web1 load`, in the order of the message."""
-    told = Group.from_dict(notification).notifications
-    return ", ".join(f"{news.kind.split()[-1]} {news.alert.host} {news.alert.check}" for news in told)
+    return ", ".join(f"{alert.kind.split()[-1]} {alert.host} {alert.check}" for alert in message.alerts)
 
 
 def _length(text: str) -> timedelta:

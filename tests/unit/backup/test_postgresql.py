@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +18,11 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.sources import pos
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base import Effects
 from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
 
+from tests.postgresql import AS_POSTGRES, HOMES, Server, cluster
+
 from .cast import Anna
 from .test_backup import reason_of, record_of
 
-HOMES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-AS_POSTGRES = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 pytestmark = pytest.mark.skipif(not HOMES, reason="PostgreSQL is not installed")
 SCHEMA = """
 CREATE DATABASE shop; CREATE ROLE seller;
@@ -40,66 +38,11 @@ PAIR = """WITH one AS (INSERT INTO orders DEFAULT VALUES RETURNING id) INSERT IN
 SELECT pg_sleep(.01);"""
 
 
-class Server:
-    """A cluster in a directory of its own, reached by a socket there."""
-
-    def __init__(self, root: Path, home: Path, data: str = "data") -> None:
-        self.root, self.home, self.data = root, home, root / data
-        self.archive = root / "archive"
-
-    def make(self) -> None:
-        self.archive.mkdir()
-        if AS_POSTGRES:
-            for path in (self.root, self.archive):
-                shutil.chown(path, "postgres")
-        self._as_postgres("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync")
-
-    def _as_postgres(self, program: str, *argv: str) -> None:
-        command = [*AS_POSTGRES, str(self.home / program), *argv]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.root)
-
-    def start(self) -> None:
-        archiving = f"-c archive_mode=on -c archive_command='cp %p {self.archive}/%f'"
-        options = f"-c listen_addresses= -k {self.root} -c fsync=off {archiving}"
-        log = str(self.root / "log")
-        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", options, "start")
-
-    def stop(self) -> None:
-        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
-
-    def sql(self, text: str, database: str = "shop") -> str:
-        argv = [
-            str(self.home / "psql"),
-            "-XAtq",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            str(self.root),
-            "-U",
-            "postgres",
-            database,
-        ]
-        said = subprocess.run(argv, input=text, text=True, check=True, capture_output=True)
-        return said.stdout.strip()
-
-    def spec(self, **more: Any) -> dict[str, Any]:
-        return {"id": "data", "type": "postgresql", "host": str(self.root), "login": "postgres", **more}
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    # The path of a socket may have 107 bytes.
-    root = Path(tempfile.mkdtemp(prefix="roundsman-pg-"))
-    made = Server(root, HOMES[-1].parent)
-    try:
-        made.make()
-        made.start()
+    with cluster() as made:
         made.sql(SCHEMA, "postgres")
         yield made
-    finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            made.stop()
-        shutil.rmtree(root)
 
 
 @pytest.fixture

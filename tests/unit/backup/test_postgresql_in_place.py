@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.postgresql import HOMES, Server
+
 from . import test_postgresql
 from .cast import Anna
-from .test_postgresql import HOMES, Server, back_up
+from .test_postgresql import back_up
 
 server = test_postgresql.server
 anna = test_postgresql.anna

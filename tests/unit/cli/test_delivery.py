@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,14 +17,20 @@ import pytest
 
 from roundsman import delivery, ledger
 from roundsman.alerts.grouping import Group, calmed
-from roundsman.alerts.model import NotifyKind
-from roundsman.notify.channel import Channel, Target
+from roundsman.alerts.model import Notify, NotifyKind
+from roundsman.delivery import Delivery
+from roundsman.notify.channel import Channel, Outcome, Target
+from roundsman.notify.message import Message
 from roundsman.notify.templates import Style
 from roundsman.notify.webhook import Webhook
 from roundsman.store import Store, outbox
+from tests.alertmanager import wait_for
 
+from ..ledger import team
 from ..ledger.builders import Run, a_round
 from ..ledger.team import CHANNEL, tell_team
+from ..notify.cast import full_disk, heard, problem
+from ..notify.servers import Server, http_server
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 RNG = random.Random(1)
@@ -75,7 +81,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def deliver(store: Store, targets: dict[str, Channel], now: datetime = NOW) -> int:
-    return delivery.deliver_due(store, targets, RNG, clock=lambda: now)
+    return team.deliver(store, targets, now, rng=RNG)
 
 
 def known(endpoint: Endpoint) -> dict[str, Channel]:
@@ -174,7 +180,7 @@ def test_waiting_for_retries_has_an_end(store: Store, endpoint: Endpoint) -> Non
     with store.write() as tx:
         outbox.claim(tx, datetime.now(UTC), delivery.LEASE, known(endpoint))
     started = time.monotonic()
-    delivery.deliver_for(store, known(endpoint), timedelta(seconds=1))
+    delivery.Delivery(store, known(endpoint)).stay(timedelta(seconds=1))
     assert time.monotonic() - started < 5
 
 
@@ -191,3 +197,66 @@ def test_a_storm_speaks_for_what_still_waits(store: Store, endpoint: Endpoint) -
     assert sorted(alert["status"] for alert in body["alerts"]) == ["firing"] * 3 + ["resolved"]
     assert body["groupKey"] == "storm"
     assert unfinished(store) == []
+
+
+@dataclass
+class Two:
+    """A webhook that hangs beside one that is well, each with the news of two hosts to come."""
+
+    store: Store
+    hung: Server
+    well: Server
+
+    @property
+    def targets(self) -> dict[str, Channel]:
+        servers = {"hung": self.hung, "well": self.well}
+        return {name: Webhook(Target(f"http://127.0.0.1:{one.port}/", timeout_s=60)) for name, one in servers.items()}
+
+    def add(self, channel: str, *alerts: Notify) -> None:
+        with self.store.write() as tx:
+            for news in alerts:
+                group = Group("team", news.alert.check, {}, (news,))
+                outbox.add(tx, channel=channel, group=group, run_id=None, now=NOW)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Two]:
+    with http_server() as hung, http_server() as well:
+        hung.behaviours = ["hang"] * 9
+        made = Two(Store(f"sqlite:///{tmp_path}/store.db"), hung, well)
+        for channel in made.targets:
+            made.add(channel, full_disk(), heard(problem("load", "load 9")))
+        yield made
+
+
+def test_a_target_that_hangs_keeps_no_other_waiting(two: Two) -> None:
+    sending = Delivery(two.store, two.targets, clock=lambda: NOW)
+    sending.start()
+    wait_for(lambda: len(two.well.documents) == 2)
+    two.add("well", heard(problem("swap", "swap 90%")))
+    sending.start()
+    wait_for(lambda: len(two.well.documents) == 3)
+    two.hung.stop.set()
+    assert sending.wait() == 4, "of the target that hangs one at a time, and the rest is left for later"
+    assert unfinished(two.store) == ["pending", "pending"]
+    assert two.hung.requests == 1
+
+
+def test_waiting_for_a_target_that_hangs_has_an_end(two: Two) -> None:
+    threading.Timer(2, two.hung.stop.set).start()
+    Delivery(two.store, two.targets).stay(timedelta(seconds=1))
+    assert two.hung.stop.is_set(), "the attempt that is under way is waited for"
+    assert two.hung.requests == 1, "and no other is begun"
+    assert len(two.well.documents) == 2
+
+
+def test_what_goes_wrong_while_something_is_sent_is_not_overlooked(store: Store) -> None:
+    class Broken:
+        def send(self, _message: Message) -> Outcome:
+            raise ValueError("a fault of ours")
+
+        def problem(self) -> None:
+            return None
+
+    with pytest.raises(ValueError, match="a fault of ours"):
+        deliver(store, {CHANNEL: Broken()})

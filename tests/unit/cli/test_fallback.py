@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from roundsman.config import Settings, parse
 from roundsman.config_file import ConfigError
 from roundsman.store import Store, outbox
 
+from ..ledger.team import deliver
 from ..notify.cast import full_disk, heard, problem, repaired_disk
 from ..notify.clock import at
 from ..notify.servers import Server, http_server
@@ -51,7 +51,7 @@ class House:
 
     def deliver(self, minute: float) -> None:
         manners = delivery.manners(self.settings.alerts)
-        delivery.deliver_due(self.store, self.targets, random.Random(1), clock=lambda: at(minute), told_how=manners)
+        deliver(self.store, self.targets, at(minute), manners)
 
     def fails(self, name: str, answer: tuple[int, dict[str, str]], times: int = 1000) -> None:
         self.servers[name].behaviours = [answer] * times

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from roundsman import delivery, ledger
+from roundsman import alerting, delivery, ledger
+from roundsman.alerts.model import Acknowledge, AlertState
+from roundsman.alerts.names import fingerprint
 from roundsman.notify.channel import Outcome
 from roundsman.notify.message import Message
-from roundsman.store import Store, outbox
+from roundsman.store import Store, alerts, outbox
 
 from ..ledger.builders import Run
-from ..ledger.team import CHANNEL, tell_team
+from ..ledger.team import CHANNEL, deliver, tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
 TOLD = [("opened", "disk"), ("opened", "load"), ("resolved", "disk"), ("resolved", "load")]
 IN_A_MESSAGE = 2
+ACKNOWLEDGED_UNTIL = NOW + timedelta(hours=1)
 
 
 class KilledError(BaseException):
@@ -55,8 +58,11 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[tuple[str, str, str]] = []
         self.life = Life(float("inf"))
+        self.is_down = False
 
     def send(self, message: Message) -> Outcome:
+        if self.is_down:
+            return Outcome(ok=False, detail="HTTP 503")
         self.got += [(message.key, str(alert.kind), alert.check) for alert in message.alerts]
         self.life.statement()
         return Outcome(ok=True)
@@ -73,11 +79,16 @@ class Scene:
         self.url = f"sqlite:///{folder}/store.db"
         self.ledgers = folder / "ledger"
         self.receiver = Receiver()
-        Store(self.url)
+        # Making a store takes longer than all that happens in it.
+        new = folder.parent / "new.db"
+        if not new.exists():
+            Store(f"sqlite:///{new}")
+        with closing(sqlite3.connect(new)) as connection:
+            connection.execute("VACUUM INTO ?", [f"{folder}/store.db"])
 
-    def begins(self) -> None:
+    def begins(self, load: str = "CRITICAL") -> None:
         run = Run("20261123T020000Z-000001")
-        run.health("web3", disk="CRITICAL", load="CRITICAL").finish(web3={}).write(self.ledgers)
+        run.health("web3", disk="CRITICAL", load=load).finish(web3={}).write(self.ledgers)
 
     def ends(self) -> None:
         run = Run("20261123T021000Z-000002", start="2026-11-23T02:10")
@@ -87,15 +98,25 @@ class Scene:
         store = Store(self.url)
         ledger.catch_up(store, self.ledgers, at)
         tell_team(store, at)
-        delivery.deliver_due(store, {CHANNEL: self.receiver}, random.Random(1), clock=lambda: at)
+        deliver(store, {CHANNEL: self.receiver}, at)
 
-    def killed_after(self, statements: int, at: datetime) -> bool:
+    def answer(self, at: datetime) -> None:
+        """Alice has both for an hour. Who saw the command die repeats it."""
+        store = Store(self.url)
+        event = Acknowledge("alice", at, until=ACKNOWLEDGED_UNTIL)
+        for check in ("disk", "load"):
+            with store.write() as tx:
+                (state,) = alerts.find(tx, fingerprint("web3", check))
+                alerting.respond(tx, AlertState.from_dict(state), event, at)
+            tell_team(store, at)
+
+    def killed_after(self, statements: int, at: datetime, work: Callable[[datetime], None] | None = None) -> bool:
         """Whether it was; else it came to its end before."""
         life = Life(statements)
         self.receiver.life = life
         try:
             with life.lived():
-                self.process(at)
+                (work or self.process)(at)
         except KilledError:
             return True
         finally:
@@ -127,4 +148,29 @@ def test_killed_anywhere(tmp_path: Path, dies: str) -> None:
             assert outbox.waiting(tx) == []
         if not killed:
             assert statements > 20
+            return
+
+
+def test_killed_while_a_page_is_withdrawn(tmp_path: Path) -> None:
+    """The page could not be sent yet, and Alice takes the alert on: it is not sent any more, but her time ends."""
+    for statements in count():
+        scene = Scene(tmp_path / str(statements))
+        scene.begins(load="OK")
+        scene.receiver.is_down = True
+        scene.process(NOW)
+        scene.receiver.is_down = False
+        killed = scene.killed_after(statements, NOW + timedelta(seconds=10), scene.answer)
+        if killed:
+            scene.answer(NOW + timedelta(seconds=20))
+        scene.process(NOW + timedelta(minutes=10))
+        assert scene.receiver.got == []
+        with Store(scene.url).read() as tx:
+            assert outbox.waiting(tx) == []
+        with Store(scene.url).write() as tx:
+            alerting.pass_time(tx, ACKNOWLEDGED_UNTIL)
+        scene.process(ACKNOWLEDGED_UNTIL)
+        kinds = [kind for _, kind, _ in scene.receiver.got]
+        assert kinds == ["acknowledgement expired"] * 2, f"killed after {statements}"
+        if not killed:
+            assert statements > 15
             return

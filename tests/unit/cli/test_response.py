@@ -11,6 +11,8 @@ import pytest
 from roundsman import times
 from roundsman.exits import ExitCode
 
+from ..notify.pagerduty_endpoint import pagerduty_endpoint
+from ..notify.servers import http_server
 from .desk import Desk
 
 
@@ -116,3 +118,31 @@ def test_an_alert_shows_who_is_told_next(desk: Desk) -> None:
     desk.now += timedelta(minutes=11)
     desk.run("tick")
     assert "alice, bob told, nobody is next" in shown()
+
+
+def test_pagerduty_follows_what_people_do(desk: Desk) -> None:
+    with pagerduty_endpoint() as pagerduty:
+        target = f"{{routing_key: {'0123456789abcdef' * 2}, url: '{pagerduty.url}'}}"
+        desk.configure(f"alerts: {{receivers: [{{name: pager, pagerduty: [{target}]}}]}}\n")
+        desk.run("tick")
+        (key,) = pagerduty.incidents
+        assert desk.respond("ack", "--by", "anna", "--for", "1h").exit_code == 0
+        assert pagerduty.incidents == {key: "acknowledged"}
+        desk.now += timedelta(minutes=61)
+        desk.run("tick")
+        assert [event["event_action"] for event in pagerduty.events] == ["trigger", "acknowledge", "trigger"]
+        desk.respond("resolve", "--by", "anna")
+        assert pagerduty.incidents == {key: "resolved"}
+
+
+def test_whoever_wants_to_know_is_told_who_has_it(desk: Desk) -> None:
+    with http_server() as server:
+        hook = f"webhooks: [{{url: 'http://127.0.0.1:{server.port}/'}}]"
+        desk.configure(f"alerts: {{receivers: [{{name: team, notify_acknowledged: true, {hook}}}]}}\n")
+        desk.run("tick")
+        desk.respond("ack", "--by", "anna")
+        _, told = server.documents
+        assert told["title"] == "ACKNOWLEDGED web3: disk is CRITICAL (by anna)"
+        (alert,) = told["alerts"]
+        assert (alert["status"], alert["annotations"]["kind"]) == ("firing", "acknowledged")
+        assert alert["annotations"]["acknowledged_by"] == "anna"

@@ -33,7 +33,8 @@ def channel(endpoint: PagerDutyEndpoint) -> PagerDuty:
 
 
 def taken_on(news: Notify, by: str) -> Notify:
-    return replace(news, alert=replace(news.alert, phase=Phase.ACKNOWLEDGED, acknowledged_by=by))
+    alert = replace(news.alert, phase=Phase.ACKNOWLEDGED, acknowledged_by=by)
+    return replace(news, kind=NotifyKind.ACKNOWLEDGED, alert=alert)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from tests.alertmanager import wait_for
 from tests.fleet.roundsman import Listener
 from tests.serving import ROUNDSMAN, Served, served
 
+from ..notify.servers import http_server
 from .office import Desk
 
 LABELS = {"alertname": "HighLoad", "instance": "web1:9100"}
@@ -61,6 +62,24 @@ def test_what_is_posted_is_told_and_survives(tmp_path: Path, listener: Listener)
         assert [one["status"] for one in listener.deliveries] == ["firing", "resolved"]
         assert server.ended() == 0
         assert server.log.read_text() == ""
+
+
+def test_a_receiver_that_hangs_delays_no_other(tmp_path: Path, listener: Listener) -> None:
+    with http_server() as hung:
+        hung.behaviours = ["hang"]
+        hanging = {"name": "hung", "webhooks": [{"url": f"http://127.0.0.1:{hung.port}/", "timeout": "60s"}]}
+        receivers = [{"name": "hook", "urls": [listener.url]}, hanging]
+        route = {"receiver": "hook", "group_by": ["..."], "group_wait": "0s"}
+        routes = [{"receiver": "hung", "continue": True}, {"receiver": "hook"}]
+        alerts = {"tick": "1s", "receivers": receivers, "route": {**route, "routes": routes}}
+        with served(tmp_path, json.dumps(alerts)) as server:
+            post(server, {"labels": LABELS})
+            wait_for(lambda: hung.requests and len(listener.deliveries) == 1)
+            post(server, {"labels": {**LABELS, "alertname": "OutOfMemory"}})
+            wait_for(lambda: len(listener.deliveries) == 2)
+            assert hung.requests == 1
+            hung.stop.set()
+            assert server.ended() == 0, "what was begun is brought to its end"
 
 
 class Work:

@@ -1,0 +1,156 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Old kernels, removed by the package manager: never the running one, the newest, or one that a person chose."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import namedtuple
+
+from ..checks.uptime import installed_kernels, kernel_order
+from .base import ProcedureError
+
+# release: what its packages have in common: 6.1.0-18, or on Red Hat the whole of `uname -r`
+Package = namedtuple("Package", "name release version size_bytes")
+
+_OF_DEBIAN = re.compile(r"linux-(image|modules|headers)-(?:\w+-)*?(\d+\.\d+(?:\.\d+)?-\d+)(?:-.*)?")
+_OF_RED_HAT = re.compile(r"kernel(-uek)?(-core|-modules|-modules-core|-modules-extra|-devel)?")
+_REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
+# Without these apt writes its index anew even when it only simulates.
+_NOTHING_WRITTEN = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+# What was begun with packages is ended, whatever becomes of the module.
+_TO_ITS_END = ["sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh"]
+_APT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
+
+
+class Kernels:
+    def __init__(self, params):
+        self._wanted, self._keep = params["kernels"], params["kernels_keep"]
+        self._lock_timeout_s = params["lock_timeout_s"]
+
+    def clean(self, step):
+        """Remove the packages of each old kernel, one kernel after the other."""
+        manager = self._manager(step) if self._wanted else None
+        if manager is None:
+            return 0
+        packages, removable, remove = manager
+        freed_bytes = 0
+        for release, doomed in old_kernels(packages, removable, os.uname().release, self._keep):
+            size_bytes = sum(one.size_bytes for one in doomed)
+            words = ", ".join("{0} {1}".format(one.name, one.version) for one in doomed)
+            if step.check_mode:
+                step.plan("remove", "kernel " + release, size_bytes, words)
+                continue
+            with step.action("remove", "kernel " + release, size_bytes, words):
+                remove(step, doomed)
+            freed_bytes += size_bytes
+        return freed_bytes
+
+    def _manager(self, step):
+        """(installed packages of kernels, names of those that may go, how to remove some), or None without any."""
+        if shutil.which("dpkg-query"):
+            packages = _of_debian(step)
+            return (packages, _removable(step), self._apt_remove) if packages else None
+        if shutil.which("rpm"):
+            packages = _of_red_hat(step)
+            return (packages, {one.name for one in packages}, _dnf_remove) if packages else None
+        return None
+
+    def _apt_remove(self, step, doomed):
+        names = [one.name for one in doomed]
+        also = set(_REMOVED.findall(_run(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "remove", *names])))
+        if not also.issubset(names):
+            text = "{0} cannot go without {1}, so it stays. See `apt-get --simulate remove {2}`."
+            more = ", ".join(sorted(also.difference(names)))
+            raise ProcedureError("refused", text.format(names[0], more, " ".join(names)))
+        wait = "DPkg::Lock::Timeout={0}".format(self._lock_timeout_s)
+        _run(step, [*_TO_ITS_END, "apt-get", "--yes", "--quiet", "-o", wait, "remove", *names], _APT)
+
+
+def old_kernels(packages, removable, running, keep):
+    """[(release, Packages)] to remove, oldest first.
+
+    The running one and the newest stay, and `keep` more; and so does what is not among the names `removable`. Where the
+    running kernel is not among the installed ones (a container, a kernel of one's own), all stay.
+    """
+    images = [one for one in packages if not re.search("modules|headers|devel", one.name)]
+    releases = sorted({one.release for one in images}, key=kernel_order)
+    mine = [one for one in releases if running == one or running.startswith(one + "-")]
+    if not mine:
+        return []
+    kept = {*mine, *releases[-1 - keep :]}
+    grouped = {}
+    for one in packages:
+        if one.release in releases and one.release not in kept and one.name in removable:
+            grouped.setdefault(one.release, []).append(one)
+    return sorted(grouped.items(), key=lambda pair: kernel_order(pair[0]))
+
+
+def of_debian(listed):
+    """Packages of kernels in what dpkg-query lists: status, name, version, KiB."""
+    found = []
+    for line in listed.splitlines():
+        status, name, version, size_kib = line.split("\t")
+        match = _OF_DEBIAN.fullmatch(name)
+        if match and status.startswith("ii"):
+            found.append(Package(name, match.group(2), version, int(size_kib or 0) * 1024))
+    return found
+
+
+def of_red_hat(listed):
+    """Packages of kernels in what rpm lists: name, version, bytes."""
+    lines = (line.split("\t") for line in listed.splitlines())
+    return [
+        Package("{0}-{1}".format(name, version), version, version, int(size))
+        for name, version, size in lines
+        if _OF_RED_HAT.fullmatch(name)
+    ]
+
+
+def prove_kernels(step):
+    """Raise ProcedureError unless the kernels that the host may boot next are whole, and dpkg has nothing to repair."""
+    releases, running = installed_kernels(), os.uname().release
+    wanted = {one for one in (running, max(releases, key=kernel_order, default=running)) if one in releases}
+    modules = [one for one in sorted(wanted) if not os.path.isdir("/lib/modules/" + one)]
+    if modules:
+        text = "kernel {0} has no modules any more; reinstall its package before the next reboot"
+        raise ProcedureError("verification_failed", text.format(", ".join(modules)))
+    if shutil.which("dpkg"):
+        audit = step.run(["dpkg", "--audit"])
+        if audit.rc != 0 or audit.out.strip():
+            text = "dpkg has packages to repair; see `dpkg --audit`: {0}"
+            raise ProcedureError("verification_failed", text.format(" ".join(audit.out.split())[:500]))
+    return "kernels and packages are whole"
+
+
+def _of_debian(step):
+    form = "${db:Status-Abbrev}\t${Package}\t${Version}\t${Installed-Size}\n"
+    return of_debian(step.run(["dpkg-query", "--show", "--showformat", form, "linux-*"]).out)
+
+
+def _of_red_hat(step):
+    form = "%{NAME}\t%{VERSION}-%{RELEASE}.%{ARCH}\t%{SIZE}\n"
+    return of_red_hat(_run(step, ["rpm", "--query", "--all", "--queryformat", form, "kernel*"]))
+
+
+def _removable(step):
+    """Names that apt would remove by itself: nobody asked for them, and nothing needs them."""
+    return set(_REMOVED.findall(_run(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "autoremove"])))
+
+
+def _dnf_remove(step, doomed):
+    # dnf itself refuses to remove the running kernel.
+    alone = "--setopt=clean_requirements_on_remove=False"
+    _run(step, [*_TO_ITS_END, "dnf", "--assumeyes", alone, "remove", *(one.name for one in doomed)])
+
+
+def _run(step, argv, env=None):
+    done = step.run(argv, env)
+    if done.rc != 0:
+        words = (done.err.strip().splitlines() or ["it said nothing"])[-1]
+        raise ProcedureError(
+            "procedure_failed", "`{0}` ended with {1}: {2}".format(" ".join(argv[-3:]), done.rc, words)
+        )
+    return done.out

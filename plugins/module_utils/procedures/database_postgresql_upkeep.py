@@ -1,0 +1,236 @@
+# Copyright: Roundsman contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The maintenance of one PostgreSQL server while the application works: no statement waits long, nor makes wait."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..family import size, span
+from . import database_postgresql_measure as measure
+from . import database_postgresql_need as need
+from .database_postgresql_ask import CANCELED, DISK_FULL, DUPLICATES, LOCK_TIMEOUT, SqlError
+
+# What a new index may take: the size of the old one, and its WAL may lie there, too.
+ROOM_FACTOR, ROOM_BYTES = 2, 64 << 20
+
+
+class Upkeep:
+    """`limits` are the parameters of the module. `unchecked` are the databases that amcheck is not in, `found` is what
+    each had before.
+    """
+
+    def __init__(self, step, postgres, limits):
+        self._step = step
+        self._postgres = postgres
+        self._limits = limits
+        self.unchecked = []
+        self.found = {}
+
+    def is_standby(self):
+        """A standby gets what its primary does."""
+        return self._postgres.rows("postgres", measure.SERVER)[0]["standby"]
+
+    def databases(self):
+        """Those that applications use; of the others only how far away their wraparound is."""
+        found = self._postgres.rows("postgres", measure.DATABASES)
+        for one in found:
+            self._largest("before", "postgresql_wraparound_percent", one["wraparound_percent"])
+            if one["wraparound_percent"] >= self._limits["wraparound_percent"]:
+                self._step.warn(_WRAPAROUND.format(one["name"], one["wraparound_percent"]))
+        return [one for one in found if one["open"]]
+
+    def look_after(self, database):
+        """Do what one database needs; returns the failures as (reason, words)."""
+        name, full = database["name"], self._limits["depth"] == "full"
+        tables, indexes = self._measured(name, "before")
+        self._add("before", "postgresql_size_bytes", database["size_bytes"])
+        invalid = [need.full_name(name, one) for one in indexes if not one["valid"]]
+        self.found[name] = {"invalid": invalid, "size_bytes": database["size_bytes"]}
+        damaged = self._damaged(name, indexes) if full else []
+        if damaged:
+            return [("damaged", _DAMAGED.format(name, "; ".join(damaged)))]
+        failures = self._work(name, need.table_work(name, tables, self._limits))
+        if full:
+            failures += self._rebuild(name)
+        if not self._step.check_mode:
+            tables, indexes = self._measured(name, "after")
+            self._measure_database(name)
+        self._report(database, tables, indexes)
+        return failures
+
+    def _measured(self, database, when):
+        tables, indexes = self._postgres.answers(database, measure.TABLES, measure.INDEXES)
+        self._add(when, "postgresql_dead_rows", sum(one["dead"] for one in tables))
+        self._add(when, "postgresql_table_bloat_bytes", sum(map(need.table_bloat, tables)))
+        self._add(when, "postgresql_index_bloat_bytes", sum(map(need.index_bloat, indexes)))
+        self._add(when, "postgresql_invalid_indexes", sum(not one["valid"] for one in indexes))
+        return tables, indexes
+
+    def _measure_database(self, database):
+        found = self._postgres.rows("postgres", measure.DATABASES)
+        self._add("after", "postgresql_size_bytes", sum(one["size_bytes"] for one in found if one["name"] == database))
+        self._largest("after", "postgresql_wraparound_percent", max(one["wraparound_percent"] for one in found))
+
+    def _add(self, when, figure, number):
+        self._step.record[when][figure] = self._step.record[when].get(figure, 0) + number
+
+    def _largest(self, when, figure, number):
+        self._step.record[when][figure] = max(self._step.record[when].get(figure, 0), number)
+
+    def _damaged(self, database, indexes):
+        """What amcheck finds wrong with B-trees, in words; nothing where the extension is not."""
+        schema = self._postgres.rows(database, measure.AMCHECK)
+        if not schema and self._limits["create_amcheck"]:
+            schema = self._create_amcheck(database)
+        if not schema:
+            self.unchecked.append(database)
+            return []
+        if self._step.check_mode:
+            return []
+        damaged = []
+        for target, error in self._postgres.each(database, need.amchecks(database, indexes, schema[0]["schema"])):
+            if error.is_damage:
+                damaged.append("{0}: {1}".format(target, error.message))
+            else:
+                self._step.warn("amcheck could not look into {0}: {1}".format(target, error.message))
+        return damaged
+
+    def _create_amcheck(self, database):
+        if not self._postgres.rows(database, measure.AMCHECK_AVAILABLE):
+            return []
+        if self._step.check_mode:
+            self._step.plan("create", "extension amcheck in " + database)
+            return [{"schema": "public"}]
+        with self._step.action("create", "extension amcheck in " + database):
+            self._postgres.do(database, "CREATE EXTENSION amcheck SCHEMA public")
+        return [{"schema": "public"}]
+
+    def _rebuild(self, database):
+        """Remove what failed before, and build invalid and bloated indexes anew; returns the failures."""
+        long = measure.LONG_TRANSACTION.format(self._limits["lock_wait_s"])
+        indexes, long = self._postgres.answers(database, measure.INDEXES, long)
+        left = need.leftovers(database, indexes, self._limits)
+        works = need.index_work(database, indexes, self._limits)
+        if not left and not works:
+            return []
+        if long and not self._step.check_mode:
+            number, age = len(left) + len(works), span(long[0]["age_s"])
+            self._step.warn(_WAITS.format(database, number, long[0]["pid"], long[0]["user"], age))
+            return []
+        failures = self._work(database, [one for one in left if self._is_still_left(database, one)])
+        return failures + self._work(database, [one for one in works if self._has_room(one)])
+
+    def _is_still_left(self, database, work):
+        return bool(self._postgres.rows(database, measure.is_still_leftover(work.subject)))
+
+    def _has_room(self, work):
+        """Whether there is room for a second copy of an index. A server elsewhere knows its own disks."""
+        directory = work.subject["directory"]
+        try:
+            room = os.statvfs(directory)
+        except OSError:
+            return True
+        wanted, free = work.subject["size_bytes"] * ROOM_FACTOR + ROOM_BYTES, room.f_bavail * room.f_frsize
+        if free < wanted:
+            self._step.warn(_NO_ROOM.format(work.target, directory, size(free), size(wanted)))
+        return free >= wanted
+
+    def _work(self, database, works):
+        """Do, or plan, each; returns the failures."""
+        failures = []
+        for work in works:
+            before = work.subject["size_bytes"]
+            if self._step.check_mode:
+                self._step.plan(work.action, work.target, before, work.why)
+                continue
+            try:
+                with self._step.action(work.action, work.target, before, work.why) as done:
+                    tidy = (lambda one=work: self._tidy(database, one)) if work.action == "reindex" else None
+                    self._postgres.do(database, work.statement, tidy)
+                    done["detail"] = self._freed(database, work)
+            except SqlError as error:
+                failures += self._not_done(work, error)
+        return failures
+
+    def _tidy(self, database, work):
+        """Remove what a REINDEX that failed left behind; what cannot be had now, the next run finds."""
+        for left in need.leftovers(database, self._postgres.rows(database, measure.INDEXES), self._limits):
+            if (left.subject["schema"], left.subject["table"]) == (work.subject["schema"], work.subject["table"]):
+                with contextlib.suppress(SqlError):
+                    self._postgres.do(database, left.statement)
+
+    def _freed(self, database, work):
+        """What an action brought, in words; counts what it freed."""
+        before = work.subject["size_bytes"]
+        now = self._postgres.rows(database, measure.size_of(need.quoted(work.subject)))[0]["size_bytes"] or 0
+        freed = max(0, before - now)
+        self._step.record["reclaimed_bytes"] = (self._step.record["reclaimed_bytes"] or 0) + freed
+        return "{0}; {1} became {2}".format(work.why, size(before), size(now)) if freed and now else work.why
+
+    def _not_done(self, work, error):
+        """The failures, none for what is worth a warning only, of a statement that the server did not do."""
+        if error.code in _WARNED:
+            self._step.warn(_WARNED[error.code].format(work.target, work.statement, self._limits["attempts"]))
+            return []
+        reason = "damaged" if error.is_damage else "no_space" if error.code == DISK_FULL else "procedure_failed"
+        return [(reason, "{0}: {1} failed: {2}".format(work.target, work.statement, error.message))]
+
+    def _report(self, database, tables, indexes):
+        """Say what only a person can decide."""
+        name, limits = database["name"], self._limits
+        if self._vacuumed().intersection(one.target for one in need.table_work(name, tables, limits)):
+            holder = self._postgres.rows("postgres", measure.HOLDER)
+            self._step.warn(_HELD.format(name, holder[0]["what"] if holder else "an earlier transaction"))
+        for one in tables:
+            if need.is_wasteful(one, limits):
+                empty, heap = size(need.table_bloat(one)), size(one["heap_bytes"])
+                self._step.warn(_WASTEFUL.format(need.full_name(name, one), empty, heap))
+        for one in indexes:
+            if not one["valid"] and not one["building"] and not self._step.check_mode:
+                self._step.warn(_INVALID.format(need.full_name(name, one), need.quoted(one)))
+        idle = need.unused(indexes, database["counted_days"], limits)
+        if idle:
+            names = ", ".join(need.full_name(name, one) for one in idle[:5])
+            total = size(sum(one["size_bytes"] for one in idle))
+            self._step.warn(_UNUSED.format(len(idle), total, database["counted_days"], names))
+
+    def _vacuumed(self):
+        """The tables that were vacuumed, so that what is dead there still is held by somebody."""
+        done = (one for one in self._step.record["actions"] if one["outcome"] == "done")
+        return {one["target"] for one in done if one["action"] in ("vacuum", "freeze")}
+
+
+_WRAPAROUND = (
+    "database {0} has used {1:g}% of its transaction numbers: autovacuum does not get done there. At 100% the server "
+    "takes no more writes. What it lets us into is frozen now; look for old transactions, replication slots and "
+    "prepared transactions"
+)
+_DAMAGED = (
+    "database {0} is damaged, so nothing was changed in it: {1}. Save its files before anything else. If a new version "
+    "of the C library's collations is the cause, REINDEX helps; otherwise look for failing memory and disks, and "
+    "restore"
+)
+_WAITS = (
+    "{1} indexes of {0} are to be rebuilt or removed, which was left: it would wait for the transaction of pid {2} "
+    "({3}), open for {4}. Run roundsman maintain database again when that is over"
+)
+_NO_ROOM = "{0} was not built anew: {1} has {2} free, and {3} are wanted"
+_HELD = "dead rows of {0} cannot be removed while {1} may still see them. End that, and run this again"
+_WASTEFUL = (
+    "about {1} of the {2} of {0} are empty; VACUUM leaves that to new rows. To have it back on disk use pg_repack, or "
+    "VACUUM FULL while nobody needs the table"
+)
+_INVALID = (
+    "index {0} is invalid: nothing reads it, and every write pays for it. REINDEX INDEX CONCURRENTLY {1}, or drop it"
+)
+_UNUSED = (
+    "{0} indexes ({1}) were not read in the {2} days that are counted: {3}. If no standby reads them either, drop them "
+    "by DROP INDEX CONCURRENTLY"
+)
+_WARNED = {
+    LOCK_TIMEOUT: "{0} was left as it is: the lock for {1} was not to be had in {2} attempts. Nothing was held up",
+    CANCELED: "{0} was left as it is: {1} took longer than roundsman_database_statement_timeout_s allows",
+    DUPLICATES: "{0} cannot be built: the table holds duplicates of its key. Remove those, then {1}",
+}

@@ -1,0 +1,150 @@
+"""Versions of a small service on a real host: those that fail are taken back, and the old one serves again."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import psutil
+import pytest
+
+from tests.fleet.roundsman import Roundsman
+
+SERVER = """
+import http.server, sys, time
+VERSION, SLOW_S, FILLS, STARTS = {version!r}, {slow_s}, {fills}, {starts}
+if not STARTS:
+    sys.exit("cannot find the module shop")
+if FILLS:
+    try:
+        with open("ballast", "wb") as file:
+            while True:
+                file.write(bytes(65536))
+    except OSError:
+        pass
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(SLOW_S if self.path == "/" else 0)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(VERSION.encode())
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
+"""
+UNIT = """[Service]
+WorkingDirectory=/srv/shop/current
+ExecStart=/usr/bin/python3 server.py
+Restart=on-failure
+RestartSec=100ms
+"""
+# The first time it never ends, so that it can be killed there.
+MIGRATE = "echo $PPID > /run/shop/module; test -e /run/shop/once || { touch /run/shop/once; exec sleep 300; }"
+SHOP = {
+    "id": "shop", "path": "/srv/shop", "unit": "shop.service", "user": "ops", "verify_within_s": 5, "keep": 2,
+    "fetch": 'cp "/srv/artifacts/$ROUNDSMAN_VERSION.py" server.py',
+    "verify": 'test "$(curl -fsm 2 http://127.0.0.1:8080/version)" = "$ROUNDSMAN_VERSION"',
+}  # fmt: skip
+CHECKS = [
+    {"type": "systemd"},
+    {"id": "api", "type": "http", "url": "http://127.0.0.1:8080/", "warn": "5s", "crit": "8s"},
+    {"id": "disk", "type": "filesystem", "path": "/srv/shop"},
+]
+VARIABLES = {"roundsman_default_checks": [], "roundsman_checks": CHECKS, "roundsman_maintain_settle_s": 0}
+
+
+class Desk:
+    def __init__(self, fleet, folder):
+        self.fleet = fleet
+        self.host = fleet.host("shop1", failed_unit=True, variables=VARIABLES)
+        self.folder = folder
+        versions = {"1.0": {}, "1.1": {}, "2.0": {"starts": False}, "3.0": {"slow_s": 2}, "4.0": {"fills": True}}
+        for version, faults in versions.items():
+            how = {"slow_s": 0, "fills": False, "starts": True, **faults}
+            self.host.write(f"/srv/artifacts/{version}.py", SERVER.format(version=version, **how))
+        self.host.write("/etc/systemd/system/shop.service", UNIT)
+        self.host.run(
+            "install -d -o ops /run/shop && install -d /srv/shop && mount -t tmpfs -o size=8M shop /srv/shop"
+            " && systemctl daemon-reload"
+        )
+
+    def want(self, version, **more):
+        self.host.vars["roundsman_applications"] = [{**SHOP, "version": version, **more}]
+        return Roundsman(self.folder, self.fleet.inventory())
+
+    def bring(self, version, *arguments, **more):
+        """The record of maintenance with this version wanted."""
+        report = self.want(version, **more).json("maintain", "application", "shop1", *arguments)
+        (record,) = report["hosts"][0]["maintenance"]
+        return record
+
+    def serves(self):
+        return self.host.run("curl -fsm 5 http://127.0.0.1:8080/version", check=False).stdout
+
+
+@pytest.fixture(scope="module")
+def desk(shared_fleet, tmp_path_factory):
+    made = Desk(shared_fleet, tmp_path_factory.mktemp("roundsman"))
+    assert made.bring("1.0")["status"] == "completed"
+    assert made.serves() == "1.0"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("version", "phase", "words"),
+    [
+        ("2.0", "execute", "shop 2.0: verify failed: shop.service is "),
+        ("3.0", "verify", "worse than before: api is OK: answers in 2."),
+        ("4.0", "verify", "worse than before: disk is CRITICAL: /srv/shop 100% used"),
+    ],
+)
+def test_a_bad_version_is_rolled_back_and_the_old_one_serves(desk, version, phase, words):
+    """A service that no longer starts, a slower API, a full disk; payroll.service has failed all the time."""
+    record = desk.bring(version)
+    assert (record["status"], record["phase"]) == ("rolled-back", phase), record
+    assert words in record["message"]
+    assert "payroll" not in record["message"]
+    assert desk.serves() == "1.0"
+    assert desk.host.run("systemctl is-active shop; ls /srv/shop/releases").stdout.split() == ["active", "1.0"]
+
+
+def test_what_failed_is_not_tried_again(desk):
+    since = desk.host.run("systemctl show --property=ActiveEnterTimestampMonotonic shop").stdout
+    record = desk.bring("4.0")
+    assert (record["status"], record["actions"]) == ("completed-with-warnings", []), record
+    assert "shop stays at 1.0: 4.0 was tried before" in record["warnings"][0]
+    assert desk.host.run("systemctl show --property=ActiveEnterTimestampMonotonic shop").stdout == since
+
+
+def test_a_plan_changes_nothing(desk):
+    look = "find /srv /etc /var/lib/roundsman -newer /tmp/mark -not -path '/var/lib/roundsman/ledger*'; ls /srv/shop/*"
+    desk.host.run("touch /tmp/mark")
+    before = desk.host.run(look).stdout
+    record = desk.bring("1.1", "--plan")
+    assert [(one["action"], one["outcome"]) for one in record["actions"]] == [
+        (name, "planned") for name in ("fetch", "stop", "switch", "start", "verify")
+    ]
+    assert desk.host.run(look).stdout == before
+
+
+def test_a_run_killed_in_the_middle_is_gone_on_with(desk):
+    """Controller and module die in the migration, and the service is down; the next run begins there."""
+    how = {"migrate": MIGRATE, "irreversible": False}
+    process = desk.want("1.1", **how).start("maintain", "application", "shop1")
+    desk.host.run("for _ in $(seq 300); do test -e /run/shop/once && exit; sleep .1; done; exit 1")
+    for victim in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        victim.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    desk.host.run("kill -KILL $(cat /run/shop/module)")
+    assert desk.serves() == ""
+
+    record = desk.bring("1.1", **how)
+
+    assert record["status"] == "completed", record
+    (died,) = record["previous"]
+    assert [(one["action"], one["outcome"]) for one in died["actions"]][-2:] == [
+        ("switch", "done"),
+        ("migrate", "interrupted"),
+    ]
+    assert [one["action"] for one in record["actions"]] == ["migrate", "start", "verify"]
+    assert desk.serves() == "1.1"
+    known = json.loads(desk.host.read("/var/lib/roundsman/applications/shop.json"))
+    assert (known["serving"], known["update"]["begun"]) == ("1.1", "done")

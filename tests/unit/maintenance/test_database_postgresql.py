@@ -1,0 +1,203 @@
+"""PostgreSQL maintained by need, with a real server of this machine's own PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import warm
+from tests.postgresql import HOMES, Server, cluster
+
+pytestmark = pytest.mark.skipif(not HOMES, reason="PostgreSQL is not installed")
+ROWS = 40_000
+SCHEMA = """
+CREATE DATABASE shop;
+\\c shop
+CREATE TABLE orders (id int PRIMARY KEY, code text NOT NULL, state int);
+"""
+# What an application leaves that updated every row, deleted most of them, and has an index that could not be built.
+WORN = f"""
+SET client_min_messages = error; DROP TABLE IF EXISTS orders, "Odd "" name", twice;
+CREATE TABLE orders (id int PRIMARY KEY, code text NOT NULL, state int) WITH (autovacuum_enabled = off);
+CREATE INDEX orders_code ON orders (code);
+INSERT INTO orders SELECT n, md5(n::text), 1 FROM generate_series(1, {ROWS}) n;
+CREATE TABLE "Odd "" name" (id int) WITH (autovacuum_enabled = off);
+INSERT INTO "Odd "" name" VALUES (1);
+CREATE INDEX "odd "" index" ON "Odd "" name" (id);
+CREATE TABLE twice (id int) WITH (autovacuum_enabled = off); INSERT INTO twice VALUES (1), (1);
+"""
+LIMITS = {"bloat_bytes": 100_000, "dead_rows": 100}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with cluster() as made:
+        made.sql(SCHEMA, "postgres")
+        yield made
+
+
+@pytest.fixture
+def worn(server: Server) -> Server:
+    # A session counts its rows when it ends, and ANALYZE at once.
+    for statement in (WORN, "ANALYZE orders", f"DELETE FROM orders WHERE id > {ROWS // 10}"):
+        server.sql(statement)
+    # What the statistics collector (PostgreSQL 14 and older) has not counted yet, nobody can see.
+    wait_until(lambda: int(server.sql("SELECT max(n_dead_tup) FROM pg_stat_user_tables")) > ROWS // 2)
+    return server
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def transaction(server: Server, statement: str) -> Iterator[None]:
+    """Somebody's transaction that stays open after a statement."""
+    argv = [str(server.home / "psql"), "-Xq", "-h", str(server.root), "-U", "postgres", "shop"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, text=True) as session:
+        assert session.stdin
+        session.stdin.write(f"BEGIN; {statement};\n")
+        session.stdin.flush()
+        opened = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        wait_until(lambda: server.sql(opened) == "1")
+        yield
+        session.stdin.close()
+
+
+def leave_invalid(server: Server, statement: str) -> None:
+    """Let what builds an index concurrently fail on its way."""
+    with transaction(server, "INSERT INTO twice VALUES (1)"), contextlib.suppress(subprocess.CalledProcessError):
+        server.sql("SET lock_timeout = '100ms';\n" + statement)
+
+
+def call(server: Server, tmp_path: Path, check: bool = False, **more: Any) -> dict[str, Any]:
+    spec = {"host": str(server.root), "login": "postgres"}
+    arguments = {
+        "servers": [spec],
+        "state_dir": str(tmp_path / "state"),
+        **LIMITS,
+        **more,
+        "_ansible_check_mode": check,
+    }
+    text_in = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+    done = warm.run(warm.MODULES + "database_postgresql", env=os.environ, text_in=text_in)
+    assert done.stdout, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    print(json.dumps(result["maintenance"], indent=1))  # shown when the test fails
+    return result
+
+
+def actions(result: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(one["action"], one["target"]) for one in result["maintenance"]["actions"]}
+
+
+STATE = """SELECT c.relname, c.relfilenode, c.reltuples, pg_relation_size(c.oid), s.last_vacuum, s.last_analyze
+    FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
+    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1"""
+
+
+def test_what_is_worn_is_mended_as_planned_and_a_second_run_has_nothing_to_do(worn: Server, tmp_path: Path) -> None:
+    leave_invalid(worn, "CREATE INDEX CONCURRENTLY twice_id ON twice (id)")
+    leave_invalid(worn, "REINDEX INDEX CONCURRENTLY twice_id")
+    assert worn.sql("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "2"
+    before = worn.sql(STATE)
+    plan = call(worn, tmp_path, check=True)
+    assert worn.sql(STATE) == before
+    assert {one["outcome"] for one in plan["maintenance"]["actions"]} == {"planned"}
+    assert actions(plan) >= {
+        ("vacuum", "shop.public.orders"),
+        ("analyze", 'shop.public.Odd " name'),
+        ("remove", "shop.public.twice_id_ccnew"),
+        ("reindex", "shop.public.twice_id"),
+        ("reindex", "shop.public.orders_pkey"),
+        ("reindex", "shop.public.orders_code"),
+    }
+
+    first = call(worn, tmp_path)
+
+    record = first["maintenance"]
+    assert actions(first) == actions(plan)
+    assert {one["outcome"] for one in record["actions"]} == {"done"}, record
+    then, now = record["before"], record["after"]
+    assert (then["postgresql_invalid_indexes"], now["postgresql_invalid_indexes"]) == (2, 0)
+    assert then["postgresql_dead_rows"] > ROWS // 2 > now["postgresql_dead_rows"]
+    assert then["postgresql_index_bloat_bytes"] > 1_000_000 > 10 * now["postgresql_index_bloat_bytes"]
+    assert record["reclaimed_bytes"] > 3_000_000
+    assert record["warnings"] == []
+    assert "without amcheck, which is not in postgres, shop" in record["message"]
+    assert worn.sql("SELECT count(*) FROM pg_class WHERE relname ~ '_cc(new|old)'") == "0"
+    assert worn.sql("SELECT count(*), sum(state) FROM orders") == f"{ROWS // 10}|{ROWS // 10}"
+    second = call(worn, tmp_path, before=record["found"])
+    assert not second["changed"]
+    assert "tables answer" in second["msg"]
+    again = call(worn, tmp_path)
+    assert not again["changed"]
+    assert "nothing was needed in 2 databases" in again["msg"]
+
+
+def test_nothing_waits_for_a_lock_that_somebody_keeps(worn: Server, tmp_path: Path) -> None:
+    """Nor does what came behind us wait longer than the lock timeout."""
+    with transaction(worn, "LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE"):
+        time.sleep(1.1)
+        result = call(worn, tmp_path, lock_wait_s=1, attempts=2)
+    assert "failed" not in result
+    assert ("analyze", "shop.public.twice") in actions(result)
+    failed = [one["target"] for one in result["maintenance"]["actions"] if one["outcome"] == "failed"]
+    assert failed == ["shop.public.orders"]
+    words = " ".join(result["maintenance"]["warnings"])
+    assert 'shop.public.orders was left as it is: the lock for VACUUM (ANALYZE) "public"."orders" was not' in words
+    assert "2 indexes of shop are to be rebuilt or removed, which was left: it would wait for the transaction" in words
+    assert "dead rows" not in words
+
+
+def test_who_keeps_dead_rows_alive_is_said(worn: Server, tmp_path: Path) -> None:
+    with transaction(worn, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM twice"):
+        worn.sql("UPDATE orders SET state = 2")
+        result = call(worn, tmp_path, depth="light")
+    (held, *_others) = result["maintenance"]["warnings"]
+    assert held.startswith("dead rows of shop cannot be removed while the transaction of pid ")
+
+
+def test_a_rebuild_that_fails_is_cleaned_up(worn: Server, tmp_path: Path) -> None:
+    """Duplicates keep a unique index from being built; their values are nobody's business."""
+    worn.sql("INSERT INTO twice SELECT 4711 FROM generate_series(1, 2)")
+    leave_invalid(worn, "CREATE UNIQUE INDEX CONCURRENTLY twice_id ON twice (id)")
+    result = call(worn, tmp_path, exclude=["shop.public.orders*"])
+    assert "failed" not in result
+    (warning, invalid) = result["maintenance"]["warnings"]
+    assert warning.startswith("shop.public.twice_id cannot be built: the table holds duplicates of its key.")
+    assert "index shop.public.twice_id is invalid" in invalid
+    assert "4711" not in json.dumps(result)
+    assert worn.sql("SELECT relname FROM pg_class WHERE relname ~ '^twice_id'") == "twice_id"
+    assert not {target for _action, target in actions(result) if "orders" in target}
+
+
+def test_a_damaged_index_stops_the_work_on_its_database(worn: Server, tmp_path: Path) -> None:
+    worn.sql("UPDATE pg_index SET indoption = '1' WHERE indexrelid = 'orders_code'::regclass")
+    result = call(worn, tmp_path, create_amcheck=True)
+    assert result["failed"]
+    assert result["maintenance"]["reason"] == "damaged"
+    assert "database shop is damaged, so nothing was changed in it: shop.public.orders_code: " in result["msg"]
+    assert {action for action, target in actions(result) if "shop" in target} == {"create"}
+    worn.sql("UPDATE pg_index SET indoption = '0' WHERE indexrelid = 'orders_code'::regclass")
+    assert "failed" not in call(worn, tmp_path, depth="light")
+
+
+def test_an_index_that_became_invalid_does_not_pass(worn: Server, tmp_path: Path) -> None:
+    found = call(worn, tmp_path, check=True)["maintenance"]["found"]
+    worn.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_code'::regclass")
+    proof = call(worn, tmp_path, before=found)
+    assert proof["failed"]
+    assert proof["maintenance"]["reason"] == "verification_failed"
+    assert proof["msg"] == "PostgreSQL is not as before: index shop.public.orders_code became invalid"
