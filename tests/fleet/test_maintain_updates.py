@@ -24,6 +24,7 @@ SETTINGS = {
     "roundsman_default_checks": [],
     "roundsman_checks": CHECKS,
     "roundsman_maintain_settle_s": 5,
+    "roundsman_maintain_skip_backup": True,
     "roundsman_updates_exclude": ["spare*"],
     "roundsman_updates_reboot": "if-required",
     "roundsman_updates_drain": [
