@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import rotation
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .cast import Anna
@@ -29,6 +29,7 @@ def looked(
     return memory, due
 
 
+@settings(deadline=None)
 @given(parts, st.lists(st.floats(0, 90), min_size=1, max_size=60))
 def test_nothing_stays_unread_for_longer(of: int, pauses_days: list[float]) -> None:
     """Right after any look, all data were read within the days, or the first days are not over yet."""
@@ -42,6 +43,7 @@ def test_nothing_stays_unread_for_longer(of: int, pauses_days: list[float]) -> N
             assert now - memory["read"].get(str(part), START) <= of * DAY_S - DAY_S / 2
 
 
+@settings(deadline=None)
 @given(parts, st.lists(st.floats(-2, 2), min_size=1, max_size=90))
 def test_day_by_day_it_is_one_part_a_day(of: int, hours_off: list[float]) -> None:
     memory = rotation.begin(None, "r", of, START)
@@ -50,6 +52,7 @@ def test_day_by_day_it_is_one_part_a_day(of: int, hours_off: list[float]) -> Non
         assert due == [day % of + 1]
 
 
+@settings(deadline=None)
 @given(st.integers(2, 40), st.integers(0, 100), st.data())
 def test_after_skipped_days_the_load_spreads_again(of: int, skipped: int, data: st.DataObject) -> None:
     memory = rotation.begin(None, "r", of, START)
@@ -65,6 +68,7 @@ def test_after_skipped_days_the_load_spreads_again(of: int, skipped: int, data: 
     assert set(sizes[of + 1 :]) == {1}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.data())
 def test_damage_comes_again_until_it_is_gone(of: int, data: st.DataObject) -> None:
     bad = data.draw(st.integers(1, of))
@@ -83,6 +87,7 @@ def test_damage_comes_again_until_it_is_gone(of: int, data: st.DataObject) -> No
     assert memory["failed"] == []
 
 
+@settings(deadline=None)
 @given(parts, st.lists(st.floats(-1000, 1000), max_size=30))
 def test_a_clock_that_jumps_makes_nothing_look_read(of: int, days: list[float]) -> None:
     memory = rotation.begin(None, "r", of, START)
