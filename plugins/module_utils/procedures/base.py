@@ -13,3 +13,8 @@ class ProcedureError(Exception):
         self.reason = reason
         self.message = message
         self.results = results or {}
+
+
+def counted(number, one, many=None):
+    """`1 table`, `2 tables`."""
+    return "{0} {1}".format(number, one if number == 1 else many or one + "s")

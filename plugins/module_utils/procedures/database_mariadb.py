@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..discovery_servers import runs_mariadb
 from ..family import size
-from .base import ProcedureError
+from .base import ProcedureError, counted
 from .database_mariadb_ask import Mariadb
 from .database_mariadb_upkeep import Upkeep, checked
 
@@ -38,12 +38,12 @@ def maintain(step, params):
 def _message(record, looked):
     done = [action["action"] for action in record["actions"] if action["outcome"] != "failed"]
     said = [
-        words.format(done.count(action))
-        for action, words in (("rebuild", "built {0} tables anew"), ("analyze", "analyzed {0} tables"))
+        "{0} {1}".format(verb, counted(done.count(action), "table"))
+        for action, verb in (("rebuild", "rebuilt"), ("analyze", "analyzed"))
         if action in done
     ]
     if not said and looked:
-        said.append("nothing was needed in {0} tables".format(looked))
+        said.append("nothing was needed in " + counted(looked, "table"))
     if record["reclaimed_bytes"]:
         said.append("freed {0}".format(size(record["reclaimed_bytes"])))
     return "MariaDB: " + ", ".join(said) if said else ""
@@ -59,4 +59,4 @@ def prove(step, params):
             worse += checked(step, mariadb, target, table)
     if worse:
         raise ProcedureError("verification_failed", "MariaDB is not as before: " + "; ".join(worse))
-    return "MariaDB: {0} tables are whole".format(looked) if looked else ""
+    return "MariaDB: {0} as before".format(counted(looked, "table")) if looked else ""

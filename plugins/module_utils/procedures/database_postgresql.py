@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..discovery_servers import running_postgresql
 from ..family import size
 from . import database_postgresql_measure as measure
-from .base import ProcedureError
+from .base import ProcedureError, counted
 from .database_postgresql_ask import UNDEFINED, Postgres
 from .database_postgresql_need import full_name, quoted
 from .database_postgresql_upkeep import Upkeep
@@ -15,11 +15,11 @@ from .database_postgresql_upkeep import Upkeep
 # How much a database may grow, by its application, before somebody should look.
 GROWTH_FACTOR, GROWTH_BYTES = 1.2, 256 << 20
 _DONE = (
-    ("freeze", "froze {0} tables"),
-    ("vacuum", "vacuumed {0} tables"),
-    ("analyze", "analyzed {0} tables"),
-    ("remove", "removed {0} leftover indexes"),
-    ("reindex", "rebuilt {0} indexes"),
+    ("freeze", "froze", ("table",)),
+    ("vacuum", "vacuumed", ("table",)),
+    ("analyze", "analyzed", ("table",)),
+    ("remove", "removed", ("leftover index", "leftover indexes")),
+    ("reindex", "rebuilt", ("index", "indexes")),
 )
 
 
@@ -50,9 +50,11 @@ def maintain(step, params):
 def _message(record, unchecked, standbys):
     looked = sum(len(databases) for databases in record["found"].values())
     done = [action["action"] for action in record["actions"] if action["outcome"] != "failed"]
-    said = [words.format(done.count(action)) for action, words in _DONE if action in done]
+    said = [
+        "{0} {1}".format(verb, counted(done.count(action), *nouns)) for action, verb, nouns in _DONE if action in done
+    ]
     if not said and looked:
-        said.append("nothing was needed in {0} databases".format(looked))
+        said.append("nothing was needed in " + counted(looked, "database"))
     if record["reclaimed_bytes"]:
         said.append("freed {0}".format(size(record["reclaimed_bytes"])))
     if unchecked:
@@ -76,7 +78,7 @@ def prove(step, params):
                 step.warn(_GREW.format(database, size(before["size_bytes"]), size(now)))
     if worse:
         raise ProcedureError("verification_failed", "PostgreSQL is not as before: " + "; ".join(worse))
-    return "PostgreSQL: {0} tables answer".format(tables) if tables else ""
+    return "PostgreSQL: {0} as before".format(counted(tables, "table")) if tables else ""
 
 
 def _worse(database, before, indexes):

@@ -15,7 +15,7 @@ from ..discovery import SQLITE_MAGIC
 from ..engines.base import BackupError
 from ..family import size
 from ..sources import sqlite
-from .base import ProcedureError
+from .base import ProcedureError, counted
 
 HEADER_BYTES = 100
 PAUSE_S = 1.0
@@ -65,7 +65,7 @@ def prove(step, params):
     damaged = ["{0}: {1}".format(path, problem[1]) for path, problem in problems if problem and problem[0] == "damaged"]
     if damaged:
         raise ProcedureError("verification_failed", "SQLite is not as before: " + "; ".join(damaged))
-    return "SQLite: {0} files are whole".format(len(problems))
+    return "SQLite: {0} as before".format(counted(len(problems), "file"))
 
 
 def _look_after(step, path, params):
@@ -213,13 +213,13 @@ def _as_owner(path):
 
 def _message(record):
     done = [action["action"] for action in record["actions"] if action["outcome"] != "failed"]
-    said = ["took in {0} logs".format(done.count("checkpoint"))] if "checkpoint" in done else []
-    said += ["vacuumed {0} files".format(done.count("vacuum"))] if "vacuum" in done else []
+    said = ["took in {0}".format(counted(done.count("checkpoint"), "log"))] if "checkpoint" in done else []
+    said += ["vacuumed {0}".format(counted(done.count("vacuum"), "file"))] if "vacuum" in done else []
     if not record["found"]:
         return ""
     freed = ["freed {0}".format(size(record["reclaimed_bytes"]))] if record["reclaimed_bytes"] else []
     return "SQLite: {0}".format(
-        ", ".join(said + freed) or "nothing was needed in {0} files".format(len(record["found"]))
+        ", ".join(said + freed) or "nothing was needed in " + counted(len(record["found"]), "file")
     )
 
 

@@ -23,6 +23,30 @@ _TEXTS = ("host", "socket", "username", "password")
 _ANSWER_S = 30
 
 
+def server_of(spec):
+    """The live server of a definition, as redis_wire takes it."""
+    given = {"host": "localhost", "port": 6379, "socket": None, "username": None, "password": None}
+    return dict(given, database=0, **{key: spec[key] for key in (*_TEXTS, "port") if spec.get(key)})
+
+
+@contextlib.contextmanager
+def connected(server, reason, patience_s=_ANSWER_S):
+    """A connection to a live server; whatever it refuses or fails to answer is a BackupError."""
+    try:
+        live = redis_wire.log_in(server, patience_s)
+        try:
+            yield live
+        finally:
+            live.close()
+    except CannotLookError as error:
+        raise BackupError(reason, "{0}. Remedy: {1}".format(error, error.remedy)) from error
+    except redis_wire.RefusedError as error:
+        raise BackupError(reason, "{0} refuses: {1}".format(redis_wire.address(server), error)) from error
+    except (NoAnswerError, OSError, ValueError) as error:
+        words = redis_wire.trouble(error, patience_s)
+        raise BackupError(reason, _NO_ANSWER.format(redis_wire.address(server), words)) from error
+
+
 class RedisSource:
     """The server that `host` and `port`, or `socket`, reach."""
 
@@ -32,8 +56,7 @@ class RedisSource:
     SPOOLS = True
 
     def __init__(self, spec):
-        given = {"host": "localhost", "port": 6379, "socket": None, "username": None, "password": None}
-        self._spec = dict(given, database=0, **{key: spec[key] for key in self.KEYS if spec.get(key)})
+        self._spec = server_of(spec)
         self._id = spec.get("id")
         self._spool = None
 
@@ -60,22 +83,8 @@ class RedisSource:
         user = ["--user", spec["username"]] if spec["username"] else []
         return [*(["-s", spec["socket"]] if spec["socket"] else ["-h", spec["host"], "-p", str(spec["port"])]), *user]
 
-    @contextlib.contextmanager
     def _connected(self, reason, patience_s=_ANSWER_S):
-        """A connection to the live server; whatever it refuses or fails to answer is a BackupError."""
-        try:
-            live = redis_wire.log_in(self._spec, patience_s)
-            try:
-                yield live
-            finally:
-                live.close()
-        except CannotLookError as error:
-            raise BackupError(reason, "{0}. Remedy: {1}".format(error, error.remedy)) from error
-        except redis_wire.RefusedError as error:
-            raise BackupError(reason, "{0} refuses: {1}".format(redis_wire.address(self._spec), error)) from error
-        except (NoAnswerError, OSError, ValueError) as error:
-            words = redis_wire.trouble(error, patience_s)
-            raise BackupError(reason, _NO_ANSWER.format(redis_wire.address(self._spec), words)) from error
+        return connected(self._spec, reason, patience_s)
 
     def cleanup(self):
         if self._spool:

@@ -40,10 +40,15 @@ def _databases(held):
     return max([16, *(number + 1 for number in held.databases)])
 
 
+def available_bytes():
+    """The memory that a new process could have."""
+    with open("/proc/meminfo") as stream:
+        return next(int(line.split()[1]) << 10 for line in stream if line.startswith("MemAvailable"))
+
+
 def require_memory(held):
     """Refuse rather than let the kernel choose what to kill."""
-    with open("/proc/meminfo") as stream:
-        available = next(int(line.split()[1]) << 10 for line in stream if line.startswith("MemAvailable"))
+    available = available_bytes()
     if held.memory_bytes > available:
         raise BackupError("no_space", _NO_MEMORY.format(available >> 20, held.memory_bytes >> 20))
 

@@ -90,8 +90,6 @@ class Flow(RuleBasedStateMachine):
             return
         assert alert.is_open
         assert (kind is NotifyKind.OPENED) is (who not in self.knows), "what is known is not told as new"
-        if kind is NotifyKind.WORSENED:
-            assert alert.known_status.rank > self.knows[who].rank
         self.knows[who] = alert.known_status
 
     @rule(

@@ -165,7 +165,7 @@ def test_a_plan_changes_nothing(server: Server) -> None:
 
 def test_what_was_built_anew_has_to_be_whole(server: Server) -> None:
     found = server.call()["maintenance"]["found"]
-    assert server.call(before=found)["msg"] == "MariaDB: 1 tables are whole"
+    assert server.call(before=found)["msg"] == "MariaDB: 1 table as before"
     server.set(check="error\tCorrupt")
     proof = server.call(before=found)
     assert (proof["failed"], proof["maintenance"]["reason"]) == (True, "verification_failed")

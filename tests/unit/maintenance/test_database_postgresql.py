@@ -140,7 +140,7 @@ def test_what_is_worn_is_mended_as_planned_and_a_second_run_has_nothing_to_do(wo
     assert worn.sql("SELECT count(*), sum(state) FROM orders") == f"{ROWS // 10}|{ROWS // 10}"
     second = call(worn, tmp_path, before=record["found"])
     assert not second["changed"]
-    assert "tables answer" in second["msg"]
+    assert "tables as before" in second["msg"]
     again = call(worn, tmp_path)
     assert not again["changed"]
     assert "nothing was needed in 2 databases" in again["msg"]

@@ -94,8 +94,8 @@ def test_a_file_that_is_mostly_free_is_vacuumed_under_load(tmp_path: Path, shop:
     assert record["before"]["sqlite_size_bytes"] > 2 * record["after"]["sqlite_size_bytes"]
     assert max(took) < 2
     second = call(tmp_path, shop)
-    assert (second["changed"], second["msg"]) == (False, "SQLite: nothing was needed in 1 files")
-    assert call(tmp_path, shop, before=record["found"])["msg"] == "SQLite: 1 files are whole"
+    assert (second["changed"], second["msg"]) == (False, "SQLite: nothing was needed in 1 file")
+    assert call(tmp_path, shop, before=record["found"])["msg"] == "SQLite: 1 file as before"
 
 
 def test_a_log_that_has_grown_is_taken_in(tmp_path: Path) -> None:
