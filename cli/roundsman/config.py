@@ -94,11 +94,12 @@ class Alerts(OnCall):
 
 
 class History(Section):
-    """How long measurements are kept: as they came, then by the hour, then by the day."""
+    """How long measurements are kept: as they came, then by the hour, then by the day; and alerts after their end."""
 
     raw: Duration = Field(default=timedelta(days=2), ge=timedelta(hours=1))
     hourly: Duration = timedelta(days=42)
     daily: Duration = timedelta(days=400)
+    alerts: Duration = Field(default=timedelta(days=400), ge=timedelta(days=1))
 
     @model_validator(mode="after")
     def _coarser_is_longer(self) -> History:

@@ -21,7 +21,7 @@ from .insight.recommend import recommend
 from .notify.channel import Outcome
 from .page import HostPage, host_page
 from .runner import Execution
-from .store import Store, StoreError, alerts, checks, escalations, groups, history, outbox, runs
+from .store import Store, StoreError, alerts, checks, escalations, forgetting, groups, history, outbox, runs
 from .store import oncall as oncall_records
 from .telling import tell, telling
 from .views.report import Report, report
@@ -63,6 +63,7 @@ class Session:
             alerting.pass_time(tx, now)
             keep = self.settings.history
             runs.thin(tx, now - keep.raw)
+            forgetting.forget(tx, now - keep.alerts)
             history.condense(tx, now, history.Retention(keep.raw, keep.hourly, keep.daily))
         ledger.forget_read_ledgers(self.store, self.settings.ledger_dir, times.now())
         self._sweep_work_dirs()

@@ -72,7 +72,7 @@ def described(found, before, tick, processors):
 
     with contextlib.ExitStack() as stack:
         readers = collections.deque(
-            stack.enter_context(Helper(read, processors > 1)) for _ in range(min(processors, MOST_READERS))
+            stack.enter_context(Helper(read, processors > 1)) for _reader in range(min(processors, MOST_READERS))
         )
         under_way = collections.deque()
         for batch in _batches(found, before, tick):

@@ -95,13 +95,14 @@ def _take(fd, path, what, until, clock, sleep):
             return
 
 
-def replace_file(path, text):
-    """Write `text` (str) so that a reader sees the old or the new file, also after a power cut. Mode 0600."""
+def replace_file(path, text, mode=0o600):
+    """Write `text` (str) so that a reader sees the old or the new file, also after a power cut."""
     fd, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
     try:
         with os.fdopen(fd, "w") as stream:
             stream.write(text)
             stream.flush()
+            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException:

@@ -207,6 +207,8 @@ def main():
             rollback={"type": "bool", "default": True},
         ),
         supports_check_mode=True,
+        # What a verification sends may be secret, which the host's log is not for.
+        no_log=True,
     )
     params = module.params
     found, faults = read_hooks(params)

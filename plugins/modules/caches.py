@@ -105,7 +105,7 @@ options:
         description: Password of Redis.
         type: str
   verify:
-    description: Remove nothing, and see whether the kernels that the host may boot and its packages are whole.
+    description: Remove nothing, and see whether the kernels that the host may boot next are whole.
     type: bool
     default: false
 author:

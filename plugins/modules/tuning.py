@@ -187,6 +187,7 @@ def main():
                 "required_one_of": [("command", "builtin")],
             },
         ),
+        required_if=[("state", "rolled_back", ["lease"])],
         supports_check_mode=True,
     )
     found = faults(module.params)

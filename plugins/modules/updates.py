@@ -23,10 +23,11 @@ options:
       - V(restart) restarts services that still run what was replaced, and says whether a reboot is required.
       - V(booted) is called after a reboot, and proves that there was one.
       - V(drain) and V(undrain) note that the host is taken out of service, and that it is back; the role does it.
+      - V(well) says whether a drained host may go back into service.
       - V(verify) proves that all of it is done.
       - V(undo) puts back the versions that were there before the last transaction.
     type: str
-    choices: [prepare, install, restart, booted, drain, undrain, verify, undo]
+    choices: [prepare, install, restart, booted, drain, well, undrain, verify, undo]
     required: true
   manager:
     description: The package manager. V(auto) is apt where it is there, else dnf.
@@ -86,6 +87,14 @@ options:
     type: list
     elements: str
     default: []
+  drain:
+    description: Whether the role takes the host out of service around what changes it. For the plan only.
+    type: bool
+    default: false
+  unwell:
+    description: The id and the status of checks that are not OK now, for V(drain) and V(well).
+    type: dict
+    default: {}
   reboot:
     description: Whether the role may reboot the host. This module never does; it says when one is required.
     type: bool
@@ -155,6 +164,8 @@ def main():
             retry={"type": "bool", "default": False},
             restart={"type": "bool", "default": True},
             never_restart={"type": "list", "elements": "str", "default": []},
+            drain={"type": "bool", "default": False},
+            unwell={"type": "dict", "default": {}},
             reboot={"type": "bool", "default": False},
             package_lock_timeout_s={"type": "int", "default": 600},
         ),

@@ -106,14 +106,6 @@ def test_a_bad_version_is_rolled_back_and_the_old_one_serves(desk, version, phas
     assert desk.host.run("systemctl is-active shop; ls /srv/shop/releases").stdout.split() == ["active", "1.0"]
 
 
-def test_what_failed_is_not_tried_again(desk):
-    since = desk.host.run("systemctl show --property=ActiveEnterTimestampMonotonic shop").stdout
-    record = desk.bring("4.0")
-    assert (record["status"], record["actions"]) == ("completed-with-warnings", []), record
-    assert "shop stays at 1.0: 4.0 was tried before" in record["warnings"][0]
-    assert desk.host.run("systemctl show --property=ActiveEnterTimestampMonotonic shop").stdout == since
-
-
 def test_a_plan_changes_nothing(desk):
     look = "find /srv /etc /var/lib/roundsman -newer /tmp/mark -not -path '/var/lib/roundsman/ledger*'; ls /srv/shop/*"
     desk.host.run("touch /tmp/mark")

@@ -24,11 +24,12 @@ SETTINGS = {
     "roundsman_default_checks": [],
     "roundsman_checks": CHECKS,
     "roundsman_maintain_settle_s": 5,
+    "roundsman_maintain_skip_backup": True,
     "roundsman_updates_exclude": ["spare*"],
     "roundsman_updates_reboot": "if-required",
     "roundsman_updates_drain": [
         {"command": ["sh", "-c", "echo drain >> /root/hooks"]},
-        {"url": "http://127.0.0.1:8000/drain", "method": "GET"},
+        {"url": "http://127.0.0.1:8000/drain", "method": "GET", "status_code": [200, 500]},
     ],
     "roundsman_updates_undrain": [{"command": "sh -c 'echo undrain >> /root/hooks'"}],
 }
@@ -138,16 +139,30 @@ def test_a_bad_version_is_rolled_back_and_the_old_one_serves_again(alba, roundsm
     assert alba.read("/root/hooks").split() == ["drain", "undrain"]
 
 
+def test_a_host_that_is_unwell_stays_out_of_service_until_it_is_well(alba, roundsman):
+    alba.run("rm /root/hooks")
+    record = maintained(roundsman, "updates", "--no-rollback")
+    assert (record["status"], versions(alba)["shop"]) == ("failed", "1.1 ii "), record
+    assert any("the host is drained" in warning for warning in record["warnings"]), record["warnings"]
+
+    alba.run(f"set -eu; {MORE} conf newer; build tool 1.2 stable; index stable")
+    record = maintained(roundsman, "updates")
+    assert (record["status"], done(record, "update")) == ("completed-with-warnings", ["tool"]), record
+    assert any("stays drained: shop is CRITICAL" in warning for warning in record["warnings"]), record["warnings"]
+    assert alba.read("/root/hooks").split() == ["drain", "drain"]
+
+    alba.run(f"set -eu; {MORE} serving 200; build shop 1.2 stable; index stable")
+    maintained(roundsman, "updates")
+    assert alba.read("/root/hooks").split() == ["drain", "drain", "drain", "undrain"]
+
+
 def test_dnf_updates_what_its_advisories_say_and_undoes_it(alba, shared_fleet, roundsman):
     alba.run(f"set -eu; {DNF}")
     alba.vars.update(roundsman_updates_manager="dnf", roundsman_updates_reboot="never", roundsman_updates_drain=[])
     inventory = shared_fleet.inventory()
-    plan = maintained(roundsman, "--type", "security", "--plan")
-    updates = [(one["target"], one["detail"]) for one in plan["actions"] if one["action"] == "update"]
-    assert updates == [("tool.noarch", "1-1 -> 1-2 from fleet")], plan
-
     record = maintained(roundsman, "--type", "security")
-    assert (record["status"], done(record, "update")) == ("completed", ["tool.noarch"]), record
+    updates = [(one["target"], one["detail"]) for one in record["actions"] if one["action"] == "update"]
+    assert updates == [("tool.noarch", "1-1 -> 1-2 from fleet")], record
     assert alba.run(RPMS).stdout.split() == ["shop-1-1", "tool-1-2"]
 
     arguments = json.dumps({"step": "undo", "manager": "dnf"})

@@ -153,7 +153,7 @@ alerts = Table(
     Column("expires_at", TIME),
     Column("state", JSON, nullable=False),
     Index("alerts_by_host", "host"),
-    Index("alerts_by_phase", "phase"),
+    Index("alerts_by_phase", "phase", "updated_at"),
 )
 
 checks = Table(
@@ -177,6 +177,7 @@ timeline = Table(
     Column("text", Text, nullable=False),
     Column("run_id", String(64)),
     Index("timeline_by_alert", "fingerprint", "id"),
+    Index("timeline_by_time", "at"),
 )
 
 # Every time that an alert was open, and when people answered: what statistics are made of.
@@ -199,6 +200,7 @@ episodes = Table(
     Column("resolved_at", TIME),
     Column("resolved_by", Text),
     Index("episodes_by_time", "opened_at"),
+    Index("episodes_by_end", "resolved_at"),
 )
 
 # alerts.escalation.Escalation, one of an alert for each receiver that escalates, until all are told of its end.
@@ -245,6 +247,7 @@ outbox = Table(
     Column("claimed_until", TIME),
     Column("detail", Text, nullable=False),
     Index("outbox_by_due", "status", "due_at"),
+    Index("outbox_by_time", "created_at"),
 )
 
 # Which alerts a message tells of.

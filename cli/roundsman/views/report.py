@@ -197,7 +197,7 @@ def results_of(entry: Row, playbook: str = "") -> list[CheckResult]:
     """What a ledger entry says: as alerts have it, and a failure that raises none (a restore that a person wanted)."""
     if entry["kind"] == "refused":
         said, at = entry["msg"], moment(entry["time"])
-        return [CheckResult(entry["host"], "run", Status.UNKNOWN, said, {}, entry["run"], at)]
+        return [CheckResult(entry["host"], "run", Status.UNKNOWN, said, {"refused": True}, entry["run"], at)]
     results = [event for event in events_of(entry, {}, playbook) if isinstance(event, CheckResult)]
     if entry.get("ok") is False and all(result.status is Status.OK for result in results):
         said = f"{entry['kind']} failed: {entry.get('msg') or 'no reason given'}"
@@ -211,6 +211,8 @@ def next_step(host: str, result: CheckResult) -> str | None:
     remedy = result.evidence.get("remedy")
     if remedy:
         return str(remedy)
+    if result.evidence.get("refused"):
+        return None
     # A reason code comes from a module that ran; without one, becoming its user is what failed.
     if "sudo" in result.message and not result.evidence.get("reason"):
         return f"roundsman doctor --become --limit {host}"

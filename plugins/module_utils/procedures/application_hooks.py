@@ -18,6 +18,7 @@ from .base import ProcedureError
 _QUOTED_LINES = 3
 _QUOTED = 600
 _PAUSE_S = 0.5
+_STEADY_S = 2
 
 
 class Hooks:
@@ -72,12 +73,13 @@ class Hooks:
     def _amiss(self, version, update):
         """What is wrong with the application at this moment, or None."""
         unit = self._params["unit"]
-        if unit:
-            asked = run(["systemctl", "is-active", "--", unit], dict(os.environ, LC_ALL="C"), LOOK_S)
-            if asked.rc != 0:
-                return "{0} is {1}".format(unit, asked.out.strip() or "not to be had")
+        state = _state_of(unit) if unit else "active"
+        if not state.startswith("active"):
+            return "{0} is {1}".format(unit, state.partition(" ")[0])
         if "verify" not in self._hooks:
-            return None
+            # A program that dies at once and is started again is active for moments.
+            time.sleep(_STEADY_S)
+            return None if _state_of(unit) == state else "{0} does not stay up".format(unit)
         if self.url("verify"):
             return self._amiss_at_url()
         try:
@@ -107,3 +109,11 @@ class Hooks:
     def _last_words(self, text):
         lines = [line.strip() for line in text.strip().splitlines() if line.strip()][-_QUOTED_LINES:]
         return ": " + self._redact(" / ".join(lines))[:_QUOTED] if lines else ""
+
+
+def _state_of(unit):
+    """What systemd says of a unit: its state and its main process."""
+    argv = ["systemctl", "show", "--property=ActiveState,MainPID", "--", unit]
+    lines = run(argv, dict(os.environ, LC_ALL="C"), LOOK_S).out.splitlines()
+    found = dict(line.partition("=")[::2] for line in lines)
+    return "{0} {1}".format(found.get("ActiveState", "unknown"), found.get("MainPID", ""))

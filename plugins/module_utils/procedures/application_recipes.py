@@ -22,12 +22,13 @@ class Release:
     """`current` is a link to releases/VERSION, and replaced by rename: there is no moment without one."""
 
     def __init__(self, path):
+        self._path = path
         self._link = os.path.join(path, "current")
 
     def serving(self):
         target = self.remember()
-        directory, name = os.path.split(target or "")
-        return name if directory == "releases" else target
+        directory, name = os.path.split(os.path.join(self._path, target or ""))
+        return name if directory == os.path.join(self._path, "releases") else target
 
     def remember(self):
         try:

@@ -111,7 +111,7 @@ class Releases:
 
 def _to_disk(tree):
     """After a power cut a release is whole, or its name is not there."""
-    for folder, _, names in os.walk(tree):
+    for folder, _folders, names in os.walk(tree):
         for path in [os.path.join(folder, name) for name in names] + [folder]:
             if os.path.isfile(path) or os.path.isdir(path):
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -122,5 +122,5 @@ def _to_disk(tree):
 
 
 def _size(path):
-    sizes = (os.lstat(os.path.join(folder, name)).st_blocks for folder, _, names in os.walk(path) for name in names)
-    return 512 * sum(sizes)
+    files = (os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names)
+    return 512 * sum(os.lstat(file).st_blocks for file in files)

@@ -221,7 +221,6 @@ class Update:
         self._step.record[when][self._params["id"] + "_version"] = version
 
 
-
 def _explained(failure):
     """The ProcedureError that says the same."""
     if isinstance(failure, ProcedureError):

@@ -46,7 +46,8 @@ class Apt(AptPlan):
 
     def require_room(self, changes):
         """Raise ProcedureError(no_space) unless the file systems can take the packages."""
-        require_room(changes, {name: one["installed_bytes"] for name, one in self.packages().items()}, ARCHIVES)
+        have = {name: one["installed_bytes"] for name, one in self.packages().items()}
+        require_room(changes, have, ARCHIVES, 2 if self._params["keep_previous"] else 1)
 
     def download(self, changes):
         """Fetch the packages. Raises ProcedureError(download_failed)."""

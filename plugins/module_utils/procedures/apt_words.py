@@ -8,7 +8,9 @@ import fnmatch
 import re
 
 # Inst tool [1.0] (1.1 Debian-Security:12/stable-security, Debian:12.5/stable [all]) []; without [1.0] it is new.
-_INST = re.compile(r"^Inst (\S+)(?: \[([^\]]+)\])? \((\S+) (.*?)(?: \[([^\]]*)\])?\)", re.MULTILINE)
+_INST = re.compile(
+    r"^Inst (\S+)(?: \[([^\]]+)\])? \((\S+) (.*?)(?: \[([^\]]*)\])?\)(?: \[.*\])?$", re.MULTILINE
+)
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+)(?: \[([^\]]+)\])?", re.MULTILINE)
 _ERROR = re.compile(r"^dpkg: error processing (?:package|archive) (\S+) \(--[a-z-]+\):\n (.+)$", re.MULTILINE)
 # What dpkg says itself, before a script speaks.

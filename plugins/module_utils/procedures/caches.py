@@ -41,7 +41,7 @@ def clean(step):
 
 
 def prove(step):
-    """What must be so whatever was removed: the kernels that may boot are there, and packages are whole."""
+    """What must be so whatever was removed: the kernels that may boot next are whole."""
     return prove_kernels(step)
 
 

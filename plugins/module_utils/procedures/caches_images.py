@@ -11,6 +11,7 @@ import shutil
 from ..sources.plan import seconds
 from ..thresholds import SIZES
 from .base import ProcedureError
+from .programs import answer
 
 # What shows that a program is at work here, or was: asking it otherwise would start its service, or make its store.
 SIGNS = {"docker": "/run/docker.pid", "podman": "/var/lib/containers/storage"}
@@ -47,7 +48,7 @@ class Images:
         return _prune(step, [program, "image", "prune", "--force", *everything], program + " images", words)
 
     def _prune_builds(self, step):
-        said = _run(step, ["docker", "system", "df", "--format", "{{.Type}}\t{{.Size}}\t{{.Reclaimable}}"])
+        said = answer(step, ["docker", "system", "df", "--format", "{{.Type}}\t{{.Size}}\t{{.Reclaimable}}"])
         match = _BUILD_CACHE.search(said)
         if match is None or not _bytes(match):
             return 0
@@ -61,7 +62,7 @@ def _prune(step, argv, target, words):
         step.plan("prune", target, None, words)
         return 0
     with step.action("prune", target, None, words) as action:
-        match = _RECLAIMED.search(_run(step, argv))
+        match = _RECLAIMED.search(answer(step, argv))
         if match:
             action["size_bytes"] = _bytes(match)
     return action["size_bytes"] or 0
@@ -70,31 +71,23 @@ def _prune(step, argv, target, words):
 def _dangling(step, program):
     """id -> size of the images without a name."""
     return _sizes(
-        step, program, _run(step, [program, "image", "ls", "--quiet", "--no-trunc", "--filter", "dangling=true"])
+        step, program, answer(step, [program, "image", "ls", "--quiet", "--no-trunc", "--filter", "dangling=true"])
     )
 
 
 def _unused(step, program):
     """id -> size of the images that no container, running or not, was made from."""
-    containers = _run(step, [program, "ps", "--all", "--quiet", "--no-trunc"]).split()
-    used = _run(step, [program, "inspect", "--format", "{{.Image}}", *containers]).split() if containers else []
-    sizes = _sizes(step, program, _run(step, [program, "image", "ls", "--quiet", "--no-trunc"]))
+    containers = answer(step, [program, "ps", "--all", "--quiet", "--no-trunc"]).split()
+    used = answer(step, [program, "inspect", "--format", "{{.Image}}", *containers]).split() if containers else []
+    sizes = _sizes(step, program, answer(step, [program, "image", "ls", "--quiet", "--no-trunc"]))
     return {one: count for one, count in sizes.items() if one not in {name.rpartition(":")[2] for name in used}}
 
 
 def _sizes(step, program, listed):
     ids = sorted(set(listed.split()))
-    said = _run(step, [program, "image", "inspect", "--format", "{{.Id}} {{.Size}}", *ids]) if ids else ""
+    said = answer(step, [program, "image", "inspect", "--format", "{{.Id}} {{.Size}}", *ids]) if ids else ""
     pairs = (line.split() for line in said.splitlines())
     return {name.rpartition(":")[2]: int(count) for name, count in pairs}
-
-
-def _run(step, argv):
-    done = step.run(argv)
-    if done.rc != 0:
-        last = (done.err.strip().splitlines() or ["it said nothing"])[-1]
-        raise ProcedureError("procedure_failed", "`{0}` ended with {1}: {2}".format(" ".join(argv[:3]), done.rc, last))
-    return done.out
 
 
 def _bytes(match):

@@ -10,7 +10,10 @@ import shutil
 from collections import namedtuple
 
 from ..checks.uptime import installed_kernels, kernel_order
+from ..state import State, own_directory
 from .base import ProcedureError
+from .detached import run_detached
+from .programs import answer
 
 # release: what its packages have in common: 6.1.0-18, or on Red Hat the whole of `uname -r`
 Package = namedtuple("Package", "name release version size_bytes")
@@ -20,8 +23,6 @@ _OF_RED_HAT = re.compile(r"kernel(-uek)?(-core|-modules|-modules-core|-modules-e
 _REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
 # Without these apt writes its index anew even when it only simulates.
 _NOTHING_WRITTEN = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
-# What was begun with packages is ended, whatever becomes of the module.
-_TO_ITS_END = ["sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh"]
 _APT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
 
 
@@ -60,13 +61,13 @@ class Kernels:
 
     def _apt_remove(self, step, doomed):
         names = [one.name for one in doomed]
-        also = set(_REMOVED.findall(_run(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "remove", *names])))
+        also = set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "remove", *names])))
         if not also.issubset(names):
             text = "{0} cannot go without {1}, so it stays. See `apt-get --simulate remove {2}`."
             more = ", ".join(sorted(also.difference(names)))
             raise ProcedureError("refused", text.format(names[0], more, " ".join(names)))
         wait = "DPkg::Lock::Timeout={0}".format(self._lock_timeout_s)
-        _run(step, [*_TO_ITS_END, "apt-get", "--yes", "--quiet", "-o", wait, "remove", *names], _APT)
+        _change(step, ["apt-get", "--yes", "--quiet", "-o", wait, "remove", *names], _APT)
 
 
 def old_kernels(packages, removable, running, keep):
@@ -110,7 +111,7 @@ def of_red_hat(listed):
 
 
 def prove_kernels(step):
-    """Raise ProcedureError unless the kernels that the host may boot next are whole, and dpkg has nothing to repair."""
+    """Raise ProcedureError unless the kernels that the host may boot next, and the packages of kernels, are whole."""
     releases, running = installed_kernels(), os.uname().release
     wanted = {one for one in (running, max(releases, key=kernel_order, default=running)) if one in releases}
     modules = [one for one in sorted(wanted) if not os.path.isdir("/lib/modules/" + one)]
@@ -118,11 +119,11 @@ def prove_kernels(step):
         text = "kernel {0} has no modules any more; reinstall its package before the next reboot"
         raise ProcedureError("verification_failed", text.format(", ".join(modules)))
     if shutil.which("dpkg"):
-        audit = step.run(["dpkg", "--audit"])
-        if audit.rc != 0 or audit.out.strip():
-            text = "dpkg has packages to repair; see `dpkg --audit`: {0}"
-            raise ProcedureError("verification_failed", text.format(" ".join(audit.out.split())[:500]))
-    return "kernels and packages are whole"
+        broken = sorted(filter(_OF_DEBIAN.fullmatch, step.run(["dpkg", "--audit"]).out.split()))
+        if broken:
+            text = "dpkg has to repair {0}; see `dpkg --audit`"
+            raise ProcedureError("verification_failed", text.format(", ".join(broken)))
+    return "kernels are whole"
 
 
 def _of_debian(step):
@@ -132,25 +133,25 @@ def _of_debian(step):
 
 def _of_red_hat(step):
     form = "%{NAME}\t%{VERSION}-%{RELEASE}.%{ARCH}\t%{SIZE}\n"
-    return of_red_hat(_run(step, ["rpm", "--query", "--all", "--queryformat", form, "kernel*"]))
+    return of_red_hat(answer(step, ["rpm", "--query", "--all", "--queryformat", form, "kernel*"]))
 
 
 def _removable(step):
     """Names that apt would remove by itself: nobody asked for them, and nothing needs them."""
-    return set(_REMOVED.findall(_run(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "autoremove"])))
+    return set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "autoremove"])))
 
 
 def _dnf_remove(step, doomed):
     # dnf itself refuses to remove the running kernel.
     alone = "--setopt=clean_requirements_on_remove=False"
-    _run(step, [*_TO_ITS_END, "dnf", "--assumeyes", alone, "remove", *(one.name for one in doomed)])
+    _change(step, ["dnf", "--assumeyes", alone, "remove", *(one.name for one in doomed)], {})
 
 
-def _run(step, argv, env=None):
-    done = step.run(argv, env)
-    if done.rc != 0:
-        words = (done.err.strip().splitlines() or ["it said nothing"])[-1]
-        raise ProcedureError(
-            "procedure_failed", "`{0}` ended with {1}: {2}".format(" ".join(argv[-3:]), done.rc, words)
-        )
-    return done.out
+def _change(step, argv, env):
+    """Change packages, to the end, whatever becomes of the module."""
+    log = os.path.join(State(step.module.params["state_dir"] or own_directory()).make("caches"), "kernels.log")
+    rc, said = run_detached(step, argv, env, log)
+    if rc != 0:
+        words = (said.strip().splitlines() or ["it said nothing"])[-1]
+        text = "`{0}` ended with {1}: {2}. All that it said is in {3}."
+        raise ProcedureError("procedure_failed", text.format(" ".join(argv), rc, words, log))

@@ -16,9 +16,9 @@ import os
 import stat
 from collections import namedtuple
 
-# folder: the names from the directory down to where it lies; used_at: the later of its last reading and writing;
-# seen: what must not have changed when it is removed
-File = namedtuple("File", "folder name used_at size_bytes inode links seen")
+# folder: the names from the directory down to where it lies; used_at: when it was last read or written (written_at),
+# whichever is later; seen: what must not have changed when it is removed
+File = namedtuple("File", "folder name used_at written_at size_bytes inode links seen")
 # names: how many were removed; freed_bytes: by them; inodes: which of them had no further name
 Removed = namedtuple("Removed", "names freed_bytes inodes")
 
@@ -50,10 +50,13 @@ class Confined:
     def close(self):
         os.close(self._fd)
 
-    def files(self, tick):
-        """Yield a File for every regular file and link below; `tick` is called for each and may raise to stop."""
+    def files(self, tick, deep=True):
+        """Yield a File for every regular file and link below, or with `deep` False only for those that lie right here.
+
+        `tick` is called for each, and may raise to stop.
+        """
         with _closing(os.dup(self._fd)) as fd:
-            yield from self._files(fd, (), tick)
+            yield from self._files(fd, (), tick, deep)
 
     def remove(self, files, empty_folders, tick):
         """Remove those of `files` that are still as they were seen; returns Removed.
@@ -63,7 +66,7 @@ class Confined:
         names, freed_bytes, inodes = 0, 0, set()
         by_folder = sorted(files, key=lambda one: one.folder)
         for folder, group in itertools.groupby(by_folder, key=lambda one: one.folder):
-            fd = self._open(folder)
+            fd = self.open_folder(folder)
             if fd is None:
                 continue
             with _closing(fd):
@@ -80,21 +83,21 @@ class Confined:
             freed_bytes += self._remove_empty({one.folder for one in files})
         return Removed(names, freed_bytes, inodes)
 
-    def _files(self, fd, folder, tick):
+    def _files(self, fd, folder, tick, deep):
         for name in map(os.fsencode, os.listdir(fd)):
             tick()
             info = _look(fd, name)
             if info is None:
                 continue
             if stat.S_ISDIR(info.st_mode):
-                child = self._enter(fd, (*folder, name))
+                child = self._enter(fd, (*folder, name)) if deep else None
                 if child is not None:
                     with _closing(child):
-                        yield from self._files(child, (*folder, name), tick)
+                        yield from self._files(child, (*folder, name), tick, deep)
             elif stat.S_IFMT(info.st_mode) in KINDS:
                 used_at = max(info.st_atime, info.st_mtime)
                 inode = info.st_dev, info.st_ino
-                yield File(folder, name, used_at, info.st_blocks * 512, inode, info.st_nlink, _seen(info))
+                yield File(folder, name, used_at, info.st_mtime, info.st_blocks * 512, inode, info.st_nlink, seen(info))
 
     def _enter(self, fd, folder):
         """A descriptor of the directory `folder[-1]` in `fd`, or None when it is not to be entered."""
@@ -112,7 +115,7 @@ class Confined:
             return None
         return child
 
-    def _open(self, folder):
+    def open_folder(self, folder):
         """A descriptor of a folder, or None when it is there no more."""
         fd = os.dup(self._fd)
         for depth in range(len(folder)):
@@ -126,7 +129,7 @@ class Confined:
     def _removed(self, fd, one):
         """What the file was just before it was removed, or None when it was not."""
         info = _look(fd, one.name)
-        if info is None or _seen(info) != one.seen:
+        if info is None or seen(info) != one.seen:
             return None
         try:
             os.unlink(one.name, dir_fd=fd)
@@ -141,7 +144,7 @@ class Confined:
         freed_bytes = 0
         candidates = {folder[:depth] for folder in folders for depth in range(1, len(folder) + 1)}
         for folder in sorted(candidates, key=len, reverse=True):
-            fd = self._open(folder[:-1])
+            fd = self.open_folder(folder[:-1])
             if fd is None:
                 continue
             with _closing(fd):
@@ -168,7 +171,7 @@ def _look(fd, name):
         return None
 
 
-def _seen(info):
+def seen(info):
     return info.st_dev, info.st_ino, info.st_mode, info.st_mtime_ns, info.st_atime_ns
 
 

@@ -4,25 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
+
+from ..state import replace_file
 
 
 def write_for_all(path, text):
     """Replace a file that everybody may read, as a whole."""
-    fd, fresh = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".roundsman-")
-    try:
-        with os.fdopen(fd, "w") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), 0o644)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(fresh, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
-        raise
+    replace_file(path, text, 0o644)
     sync_directory(os.path.dirname(path))
 
 

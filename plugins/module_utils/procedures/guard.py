@@ -27,9 +27,9 @@ def refusal(path, homes):
     """Why nothing may be removed below `path`, in words, or None. `homes` are home directories of this host."""
     if not path.startswith(b"/") or os.path.normpath(path) != path or path.startswith(b"//"):
         return "it is not an absolute path without .., // or a slash at its end"
-    for tree in TREES:
-        if _is_below(path, tree):
-            return "nothing is ever removed from {0}".format(os.fsdecode(tree))
+    tree = guarded_tree(path)
+    if tree is not None:
+        return "nothing is ever removed from {0}".format(os.fsdecode(tree))
     for root in (*ROOTS, *homes):
         if path == root:
             return "it is no cache of one program"
@@ -40,6 +40,11 @@ def refusal(path, homes):
         if path.startswith(home.rstrip(b"/") + b"/") and path[len(home) :].split(b"/")[1] in PRIVATE:
             return "a home directory's settings and data are no cache"
     return None
+
+
+def guarded_tree(path):
+    """Which of TREES a path lies in, or None."""
+    return next((tree for tree in TREES if _is_below(path, tree)), None)
 
 
 def aliases(path, mount, mounts):

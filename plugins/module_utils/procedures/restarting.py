@@ -37,12 +37,12 @@ NEVER = (
 )
 _RUNNING = ("active", "reloading")
 _SERVICE = re.compile(r"/([^/]+\.service)(?:/|$)")
-# What programs map and delete themselves, as they are meant to.
+# What programs map and delete themselves, as they are meant to; data that they read is not executable.
 _OWN = (
     *("/memfd:", "/dev/", "/SYSV", "/tmp/", "/var/tmp/", "/run/", "/var/run/"),  # noqa: S108
     *("/i915", "/drm", "/[aio]", "/var/lib/", "/home/"),
 )
-_MAPPED = re.compile(r"^\S+ \S+ \S+ \S+ \S+\s+(/.*) \(deleted\)$", re.MULTILINE)
+_MAPPED = re.compile(r"^\S+ ..x. \S+ \S+ \S+\s+(/.*) \(deleted\)$", re.MULTILINE)
 
 
 def replaced_files(maps):
@@ -85,16 +85,21 @@ def outdated(step, proc="/proc"):
     return sorted(unit for unit in found if unit)
 
 
-def restart(step, never):
-    """Restart services that run what was replaced, those of NEVER and `never` excepted; the units restarted.
+def due(step):
+    """(services that are to be restarted, those that run what was replaced and are left alone)."""
+    found, never = outdated(step), step.module.params["never_restart"]
+    units = [unit for unit in found if step.module.params["restart"] and not is_spared(unit, never)]
+    return units, [unit for unit in found if unit not in units]
+
+
+def restart(step):
+    """Restart the services that run what was replaced; the units.
 
     Raises ProcedureError(service_failed) when one does not run afterwards.
     """
-    found = outdated(step)
-    spared = [unit for unit in found if is_spared(unit, never)]
+    units, spared = due(step)
     if spared:
-        step.warn("not restarted while the host is in use, although it runs what was replaced: " + ", ".join(spared))
-    units = [unit for unit in found if unit not in spared]
+        step.warn("not restarted, although it runs what was replaced: " + ", ".join(spared))
     for unit in units:
         with step.action("restart", unit):
             done = step.run(["systemctl", "restart", "--", unit])

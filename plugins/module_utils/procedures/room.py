@@ -22,11 +22,14 @@ def room_needed(changes, have):
     return {"download": sum(change["size_bytes"] for change in changes), "unpack": grown + largest}
 
 
-def require_room(changes, have, archives):
-    """Raise ProcedureError(no_space) unless there is room; `archives` is where packages are fetched to."""
+def require_room(changes, have, archives, copies):
+    """Raise ProcedureError(no_space) unless there is room; `archives` is where packages are fetched to.
+
+    With 2 `copies`, those that are replaced are kept, too; they are about as large.
+    """
     need = room_needed(changes, have)
     wanted = {}
-    for place, size in ((archives, need["download"]), ("/usr", need["unpack"]), *_kernel(changes)):
+    for place, size in ((archives, need["download"] * copies), ("/usr", need["unpack"]), *_kernel(changes)):
         device = os.stat(place).st_dev
         wanted[device] = (place, size + wanted.get(device, (place, MARGIN_BYTES))[1])
     for place, size in wanted.values():

@@ -8,10 +8,12 @@ import contextlib
 import json
 import os
 
+from ..family import CRITICAL, OK, UNKNOWN, WARNING
 from ..state import State, own_directory, read_json, replace_file
 
 # begun: packages may be in any state. installed: they are there, and not yet proven. verified, undone: it is over.
 OPEN = ("begun", "installed")
+_RANK = {OK: 0, WARNING: 1, UNKNOWN: 2, CRITICAL: 3}
 NOTHING = {
     "state": "none",
     "lease": None,
@@ -55,8 +57,14 @@ class Transactions:
         """Whether the host was taken out of service for updates, and not put back yet."""
         return os.path.exists(self._path("drained.json"))
 
-    def drain(self, lease):
-        self._write("drained.json", {"lease": lease})
+    def drain(self, unwell):
+        """Keep what was amiss when the host was taken out of service; a second drain knows no better."""
+        if not self.drained():
+            self._write("drained.json", {"unwell": unwell})
+
+    def unwell(self):
+        """check -> status of what was amiss then."""
+        return read_json(self._path("drained.json"), {"unwell": {}})["unwell"]
 
     def undrain(self):
         with contextlib.suppress(FileNotFoundError):
@@ -85,6 +93,11 @@ def continued(earlier, changes, versions):
         elif versions.get(old["package"]) == old["to"]:
             merged.append(old)
     return merged + list(planned.values())
+
+
+def worse(now, then):
+    """Checks that are in a worse state than they were; both map checks that are not OK to their status."""
+    return {check: status for check, status in now.items() if _RANK[status] > _RANK[then.get(check, OK)]}
 
 
 def remaining(changes, versions):

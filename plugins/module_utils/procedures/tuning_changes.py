@@ -82,10 +82,15 @@ class Changes:
         what = "{0} {1}".format(kind.name, change["target"])
         live = kind.live(change["target"])
         if live not in (change["new"], change["was"]):
-            text = "{0} is {1}, which Roundsman did not set, and was left so; before it tuned it was {2}"
+            text = "{0} is {1}, which Roundsman did not set, and is left so; before it tuned it was {2}"
             self._step.warn(text.format(what, live, change["was"]))
+            if self._step.check_mode:
+                return
         else:
             back = "{0} -> {1}".format(live, change["was"])
+            if self._step.check_mode:
+                self._step.plan("take back", what, detail=back)
+                return
             with self._step.action("take back", what, detail="{0} ({1})".format(back, why) if why else back):
                 kind.restore(change["target"], change["old"])
             self.taken_back += 1
@@ -104,10 +109,6 @@ def put_back(step, book, changes, kinds, lease):
     found = list(reversed(book.changes(lease=lease)))
     for change in found:
         kind = kinds[change["kind"]]
-        if step.check_mode:
-            back = "{new} -> {was}".format(**change)
-            step.plan("take back", "{kind} {target}".format(**change), detail=back)
-            continue
         try:
             changes.take_back(kind, change)
         except ProcedureError as error:

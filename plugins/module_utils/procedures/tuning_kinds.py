@@ -100,7 +100,8 @@ class Tuned:
         self._run = run
 
     def live(self, _target):
-        return self._ask("active").rpartition(":")[2].strip()
+        said = self._ask("active")
+        return said.rpartition(":")[2].strip() if ":" in said else ""
 
     remember = live
 

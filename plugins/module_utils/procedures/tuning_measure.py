@@ -27,7 +27,7 @@ class Measure:
 
     def take(self):
         """The median of the samples. Raises ProcedureError(measure_failed)."""
-        return statistics.median(self._once() for _ in range(self._asked["samples"]))
+        return statistics.median(self._once() for _sample in range(self._asked["samples"]))
 
     def verdict(self, before, after):
         """(whether it helped enough, words)."""
@@ -70,7 +70,7 @@ def _tcp_connect_us():
 
 def _median_us(work):
     taken = []
-    for _ in range(_TIMES):
+    for _time in range(_TIMES):
         began = time.perf_counter()
         work()
         taken.append(time.perf_counter() - began)

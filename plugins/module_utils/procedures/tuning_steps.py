@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import time
 
@@ -106,7 +105,7 @@ class Steps:
             return "no profile is chosen"
         values = {key: plain(value) for key, value in self._params["profiles"][profile].items()}
         for change in self._book.changes(kind.name):
-            if change["target"] not in values and not self._step.check_mode:
+            if change["target"] not in values:
                 self._changes.take_back(kind, change, "profile {0} does not have it".format(profile))
         for key, value in sorted(values.items()):
             self._changes.make(kind, key, value, group=profile)
@@ -135,7 +134,7 @@ class Steps:
 
     def _postgresql(self):
         kind = self._kinds["postgresql"]
-        if not glob.glob("/run/postgresql/.s.PGSQL.*"):
+        if not os.path.exists("/run/postgresql/.s.PGSQL.{0}".format(self._params["postgresql_port"])):
             return "no server runs here"
         self._changes.settle(kind)
         # What was tuned already is left alone: the figures are sums of all the time, and would ask for more and more.

@@ -10,7 +10,8 @@ from . import rebooting, restarting
 from .apt_words import last_words, versions
 from .base import ProcedureError
 from .mending import counted, mend, named, put_back, recover, states
-from .transaction import NOTHING, OPEN, continued, done, remaining
+from .telling import tell_of_rest, tell_plan, verb
+from .transaction import NOTHING, OPEN, continued, done, remaining, worse
 
 # A transaction that dpkg was killed in goes through the second time; what fails three times fails for a reason.
 MOST_ATTEMPTS = 3
@@ -25,34 +26,25 @@ def prepare(step, manager, kept):
     if step.module.params["refresh"]:
         manager.refresh()
     plan = _planned(step, manager, kept)
-    said = _tell_of_rest(step, plan["left"], kept)
+    said = tell_of_rest(step, plan["left"], kept)
     changes = plan["changes"]
     packages = [one["package"] for one in changes]
-    outdated, reasons = restarting.outdated(step), rebooting.reasons(step)
+    units, reasons = restarting.due(step)[0], rebooting.reasons(step)
+    will_reboot = step.module.params["reboot"] and reasons
+    drains = step.module.params["drain"] and bool(changes or units or will_reboot)
     step.record["before"] = {
         _pending(step): len(changes),
-        "outdated_services": len(outdated),
+        "outdated_services": len(units),
         "reboot_required": int(bool(reasons)),
+        "drains": int(drains),
     }
     if step.check_mode:
-        return "; ".join([_plan(step, changes, outdated, reasons), *said])
+        tell_plan(step, changes, units, reasons if will_reboot else [], drains)
+        return "; ".join(["would update " + counted(packages) if changes else "nothing to update", *said])
     earlier = kept.load()
     if changes:
-        manager.require_room(changes)
-        with step.action("download", named(packages), sum(one["size_bytes"] for one in changes)):
-            manager.download(changes)
-        if step.module.params["keep_previous"]:
-            manager.keep_previous(changes, forget=earlier["state"] not in OPEN)
-    lease = step.module.params["lease"]
-    if earlier["state"] in OPEN:
-        said.append("goes on with an update that was cut off")
-        merged = continued(earlier["changes"], changes, manager.versions())
-        kept.keep(earlier, state="begun", lease=lease, changes=merged)
-    elif changes or earlier["state"] == "planned":
-        failed = restarting.failed_units(step)
-        begun = dict(NOTHING, lease=lease, changes=changes, began_at=time.time(), failed_units=failed)
-        kept.keep(begun, state="planned")
-    return "; ".join([counted(packages) + " to update" if packages else "nothing to update", *said])
+        _fetch(step, manager, changes, forget=earlier["state"] not in OPEN)
+    return "; ".join([*_take_on(step, manager, kept, earlier, changes), *said])
 
 
 def install(step, manager, kept):
@@ -72,7 +64,7 @@ def install(step, manager, kept):
     manager.mark(transaction["changes"])
     for one in transaction["changes"]:
         if before.get(one["package"]) != one["to"]:
-            with step.action(_verb(one), one["package"], one["size_bytes"], versions(one)):
+            with step.action(verb(one), one["package"], one["size_bytes"], versions(one)):
                 pass
     for path in manager.set_aside(transaction["changes"], transaction["began_at"]):
         step.warn("{0} is the package's new file of configuration; yours was kept. Compare them".format(path))
@@ -83,11 +75,9 @@ def install(step, manager, kept):
 
 def restart(step, _manager, kept):
     """Restart services that run what was replaced, and find out whether the host must be rebooted."""
-    transaction, units = kept.load(), []
-    if step.module.params["restart"]:
-        units = restarting.restart(step, step.module.params["never_restart"])
+    transaction, units = kept.load(), restarting.restart(step)
     reasons = rebooting.reasons(step)
-    step.record["after"] = {"outdated_services": len(restarting.outdated(step)), "reboot_required": int(bool(reasons))}
+    step.record["after"] = {"outdated_services": len(restarting.due(step)[0]), "reboot_required": int(bool(reasons))}
     if reasons and not step.module.params["reboot"]:
         step.warn("a reboot is required: {0}. It is not allowed by roundsman_updates_reboot".format("; ".join(reasons)))
     kept.keep(transaction, restarted=sorted({*transaction["restarted"], *units}), boot=rebooting.boot())
@@ -111,7 +101,16 @@ def booted(step, _manager, kept):
 def drain(step, _manager, kept):
     """Note that the host is taken out of service, before it is."""
     with step.action("drain", "the host"):
-        kept.drain(step.module.params["lease"])
+        kept.drain(step.module.params["unwell"])
+    return ""
+
+
+def well(step, _manager, kept):
+    """Whether the host may go into service again: no check is worse than when it was taken out."""
+    amiss = worse(step.module.params["unwell"], kept.unwell())
+    step.record["after"] = {"well": int(not amiss)}
+    if amiss:
+        step.warn(_STILL_DRAINED.format(states(amiss)))
     return ""
 
 
@@ -140,7 +139,7 @@ def verify(step, manager, kept):
         kept.keep(transaction, state="verified")
     plan = _planned(step, manager, kept)
     step.record["after"] = {_pending(step): len(plan["changes"]), "drained": int(kept.drained())}
-    if plan["changes"]:
+    if plan["changes"] and transaction["state"] != "undone":
         step.warn(named([one["package"] for one in plan["changes"]]) + " can be updated only now: run it once more")
     return ""
 
@@ -165,6 +164,7 @@ STEPS = {
     "restart": restart,
     "booted": booted,
     "drain": drain,
+    "well": well,
     "undrain": undrain,
     "verify": verify,
     "undo": undo,
@@ -187,42 +187,32 @@ def _transact(step, manager, changes):
             raise TransactionError(said)
 
 
+def _fetch(step, manager, changes, *, forget):
+    manager.require_room(changes)
+    size = sum(one["size_bytes"] for one in changes)
+    with step.action("download", named([one["package"] for one in changes]), size):
+        manager.download(changes)
+    if step.module.params["keep_previous"]:
+        manager.keep_previous(changes, forget)
+
+
+def _take_on(step, manager, kept, earlier, changes):
+    """Make these changes the transaction to do, after the rest of one that was cut off; what is to be said of it."""
+    lease = step.module.params["lease"]
+    if earlier["state"] in OPEN:
+        merged = continued(earlier["changes"], changes, manager.versions())
+        kept.keep(earlier, state="begun", lease=lease, changes=merged)
+        return ["goes on with an update that was cut off"]
+    if changes or earlier["state"] == "planned":
+        failed = restarting.failed_units(step)
+        begun = dict(NOTHING, lease=lease, changes=changes, began_at=time.time(), failed_units=failed)
+        kept.keep(begun, state="planned")
+    return [] if changes else ["nothing to update"]
+
+
 def _planned(step, manager, kept):
     refused = {} if step.module.params["retry"] else kept.refused()
     return manager.plan({name: one["version"] for name, one in refused.items()})
-
-
-def _plan(step, changes, outdated, reasons):
-    """Note what would be done; the message."""
-    for one in changes:
-        step.plan(_verb(one), one["package"], one["size_bytes"], versions(one))
-    never = step.module.params["never_restart"]
-    for unit in outdated if step.module.params["restart"] else []:
-        if not restarting.is_spared(unit, never):
-            step.plan("restart", unit, detail="it runs what was replaced")
-    if reasons and step.module.params["reboot"]:
-        step.plan("reboot", "the host", detail="; ".join(reasons))
-    return "would update " + counted([one["package"] for one in changes]) if changes else "nothing to update"
-
-
-def _verb(change):
-    return "remove" if change["to"] is None else "update"
-
-
-def _tell_of_rest(step, left, kept):
-    """What stays although it could be updated: what an administrator decided is said, the rest is warned of."""
-    said = []
-    for why in ("held", "excluded"):
-        packages = [one["package"] for one in left if one["why"] == why]
-        said += ["{0}: {1}".format(why, named(packages))] if packages else []
-    refused = kept.refused()
-    for one in left:
-        if one["why"] == "refused":
-            step.warn(_STILL_REFUSED.format(one["package"], one["to"], refused[one["package"]]["why"]))
-    back = ["{package} {to}".format(**one) for one in left if one["why"] == "kept back"]
-    if back:
-        step.warn("kept back, for they need a removal or are not for this host yet: " + named(back))
-    return said
 
 
 def _pending(step):
@@ -230,4 +220,7 @@ def _pending(step):
 
 
 _FAILED = "the transaction failed again and again: {0}. What was installed so far stays; see `apt-get -s -f install`."
-_STILL_REFUSED = "{0} {1} failed here before and was not tried: {2}. To try it, set roundsman_updates_retry=true"
+_STILL_DRAINED = (
+    "the host stays drained: {0}, and that was not so when it was taken out of service. Repair it; the next run puts it"
+    " back, or do by hand what roundsman_updates_undrain says"
+)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -55,6 +57,22 @@ def test_what_plain_ansible_recorded_is_told_by_the_next_ticks(config: Path, out
     assert json.loads(tick(config).output)["attempts"] == 0, "told once"
     (told,) = outside.documents
     assert told["title"] == "CRITICAL web3: disk is CRITICAL"
+
+
+def test_several_at_once_tell_everything_once(config: Path, outside: Server, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    begun = datetime.now(UTC) - timedelta(minutes=5)
+    run = Run(f"{begun:%Y%m%dT%H%M%SZ}-00beef", start=f"{begun:%Y-%m-%dT%H:%M}")
+    hosts = [f"web{nth}" for nth in range(8)]
+    for host in hosts:
+        run.health(host, disk="CRITICAL")
+    run.finish(**{host: {} for host in hosts}).write(tmp_path / "state" / "ledger")
+    command = [Path(sys.executable).parent / "roundsman", "tick", "--config", config]
+    at_work = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
+    said = [one.communicate()[0].decode() for one in at_work]
+    assert [one.returncode for one in at_work] == [0, 0, 0], said
+    titles = [f"CRITICAL {host}: disk is CRITICAL" for host in hosts]
+    assert sorted(told["title"] for told in outside.documents) == titles
 
 
 def test_the_heartbeat_goes_out_as_often_as_wanted(config: Path, outside: Server, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils.engines.process import Finished
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import application as pure
+from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import application_hooks
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.application_hooks import Hooks
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.application_memory import Memory
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.application_recipes import ByHooks, Release
@@ -148,6 +150,13 @@ def test_a_version_that_fails_is_put_back_and_not_tried_again(world: World) -> N
     assert world.state() == serving("2.1")
 
 
+def test_a_link_with_a_whole_path_says_the_same(world: World) -> None:
+    link = world.root / "app" / "current"
+    link.unlink()
+    link.symlink_to(world.root / "app" / "releases" / "1.0")
+    assert world.bring("1.0") == "shop 1.0 serves already"
+
+
 def test_a_fetch_that_fails_touches_nothing_and_is_tried_again(world: World) -> None:
     with pytest.raises(ProcedureError, match=r"fetch failed: .*Nothing was stopped or switched; 1\.0 is what it was"):
         world.bring("2.0", fetch="echo gone >&2; exit 4")
@@ -230,6 +239,26 @@ def test_hooks_alone_switch_and_say_what_serves(tmp_path: Path) -> None:
     assert world.bring("2.0") == "shop 2.0 serves already"
 
 
+def at_once(_argv: list[str], env: dict[str, str], *_: Any, cwd: str, **__: Any) -> Finished:
+    """What HOOKS do, without the time that a shell takes."""
+    root, version, well = Path(env["ROOT"]), env["ROUNDSMAN_VERSION"], True
+    running, data = root / "running", root / "data"
+    match env["ROUNDSMAN_HOOK"]:
+        case "fetch":
+            Path(cwd, "version").write_text(version)
+        case "stop":
+            running.unlink(missing_ok=True)
+        case "migrate":
+            data.write_text(version)
+        case "migrate_undo":
+            data.write_text(env["ROUNDSMAN_PREVIOUS"])
+        case "start":
+            running.write_text((root / "app" / "current" / "version").read_text())
+        case "verify":
+            well = data.exists() and running.exists() and running.read_text() == version and "bad" not in version
+    return Finished(0 if well else 1, "", "")
+
+
 def die_at(monkeypatch: pytest.MonkeyPatch, turn: int, *, before: bool) -> None:
     """Be killed at the `turn`-th time that the host's memory is written, before or after it."""
     keep, turns = Memory.keep, iter(range(turn + 1))
@@ -247,11 +276,12 @@ def die_at(monkeypatch: pytest.MonkeyPatch, turn: int, *, before: bool) -> None:
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("wanted", ["2.0", "2-bad"])
-@pytest.mark.parametrize("afterwards", ["same", "3.0"])
+@pytest.mark.parametrize("afterwards", ["same", "1.0", "3.0"])
 def test_after_a_death_anywhere_the_next_run_ends_with_a_version_that_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool, wanted: str, afterwards: str
 ) -> None:
     deaths = 0
+    monkeypatch.setattr(application_hooks, "run", at_once)
     World(tmp_path / "first").bring("1.0")
     for turn in range(20):
         shutil.copytree(tmp_path / "first", tmp_path / str(turn), symlinks=True)

@@ -132,6 +132,18 @@ def test_another_profile_takes_the_place_of_the_first(world: World) -> None:
     assert (world.live(), world.files()) == (KEYS, {})
 
 
+def test_a_plan_says_what_would_be_put_back(world: World) -> None:
+    world.tune("web")
+    before = world.tree()
+    world.tune("database", check_mode=True)
+    assert [(action["action"], action["detail"]) for action in world.record["actions"]] == [
+        ("take back", "30 -> 60"),
+        ("set", "4096 -> 1024"),
+        ("set", "60 -> 10"),
+    ]
+    assert world.tree() == before
+
+
 def test_only_what_helped_is_kept_and_what_did_not_is_not_tried_again(world: World) -> None:
     assert world.tune("web", measure={}) == "sysctl: profile web; 1 settings set; 1 settings taken back"
     assert world.live() == {**KEYS, "net/ipv4/tcp_fin_timeout": "30"}
@@ -161,7 +173,7 @@ def test_what_somebody_else_has_set_since_is_left(world: World) -> None:
     (world.root / "proc/sys/net/core/somaxconn").write_text("512\n")
     assert world.put_back() == "1 of 2 settings put back"
     assert world.live() == {**KEYS, "net/core/somaxconn": "512"}
-    assert "which Roundsman did not set, and was left so; before it tuned it was 128" in world.record["warnings"][0]
+    assert "which Roundsman did not set, and is left so; before it tuned it was 128" in world.record["warnings"][0]
     assert world.files() == {}
 
 

@@ -25,7 +25,7 @@ class Killed(BaseException):
 
 class Step:
     def __init__(self, *, check_mode: bool = False, **params: Any) -> None:
-        defaults = {"retry": False, "refresh": False, "keep_previous": False, "restart": True, "never_restart": []}
+        defaults = {"retry": False, "refresh": False, "keep_previous": False, "restart": True, "drain": False}
         self.module = SimpleNamespace(params={**defaults, "scope": "all", "reboot": False, "lease": 1, **params})
         self.check_mode = check_mode
         self.record = blank("updates", "test")
@@ -114,7 +114,7 @@ class Manager:
 @pytest.fixture(autouse=True, scope="module")
 def quiet_host() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restarting, "outdated", lambda _step: [])
+        patch.setattr(restarting, "due", lambda _step: ([], []))
         patch.setattr(restarting, "failed_units", lambda _step: [])
         patch.setattr(restarting, "require_running", lambda _step, _units: None)
         patch.setattr(rebooting, "reasons", lambda _step: [])
@@ -180,6 +180,20 @@ def test_what_was_cut_off_is_undone_to_what_was_there_before_it(tmp_path: Path) 
     assert "cut off" in step.record["message"]
     do(manager, kept, "undo", lease=2)
     assert set(manager.now.values()) == {"1"}
+
+
+def test_only_a_host_that_is_well_goes_into_service_again(tmp_path: Path) -> None:
+    kept, manager = Transactions(str(tmp_path)), Manager(set())
+    do(manager, kept, "drain", unwell={"disk": "WARNING"})
+    # A later run drains what is drained already, when more is amiss.
+    do(manager, kept, "drain", unwell={"disk": "WARNING", "shop": "CRITICAL"})
+    amiss = do(manager, kept, "well", unwell={"disk": "WARNING", "shop": "CRITICAL"}).record
+    assert amiss["after"] == {"well": 0}
+    assert "shop is CRITICAL" in amiss["warnings"][0]
+    assert "disk" not in amiss["warnings"][0]
+    assert do(manager, kept, "well", unwell={"disk": "WARNING"}).record["after"] == {"well": 1}
+    do(manager, kept, "undrain")
+    assert not kept.drained()
 
 
 def test_a_plan_changes_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ Inst libc6 [2.36-9] (2.36-9+deb12u4 Debian-Security:12/stable-security, Debian:1
 Inst linux-image-6.1.0-26-amd64 (6.1.112-1 Debian-Security:12/stable-security [amd64])
 Inst libx:i386 [1:1.0] (1:1.1 Ubuntu:22.04/jammy-updates, Ubuntu:22.04/jammy-security [i386])
 Inst tool [1.0] (1.1 stable [all]) []
+Inst app [1] (2 Ours (beta):1/ours-security [all])
 Remv old [0.9]
 Conf libc6 (2.36-9+deb12u4 Debian-Security:12/stable-security, Debian:12.5/stable [amd64])
 """
@@ -55,11 +56,12 @@ def test_what_apt_would_do() -> None:
         ("linux-image-6.1.0-26-amd64", None, "6.1.112-1"),
         ("libx:i386", "1:1.0", "1:1.1"),
         ("tool", "1.0", "1.1"),
+        ("app", "1", "2"),
         ("old", "0.9", None),
     ]
     security = ["*-security", "*-security:*", "*-security/*"]
-    assert [apt_words.is_from(one["origin"], security) for one in found] == [True, True, True, False, False]
-    assert apt_words.arguments(found) == ["libc6=2.36-9+deb12u4", "libx:i386=1:1.1", "tool=1.1", "old-"]
+    assert [apt_words.is_from(one["origin"], security) for one in found] == [True, True, True, False, True, False]
+    assert apt_words.arguments(found) == ["libc6=2.36-9+deb12u4", "libx:i386=1:1.1", "tool=1.1", "app=2", "old-"]
     back = apt_words.arguments_back([*found[:2], {**found[3], "kept": "/previous/tool_1.0_all.deb"}])
     assert back == ["libc6=2.36-9", "linux-image-6.1.0-26-amd64-", "/previous/tool_1.0_all.deb"]
 
@@ -137,6 +139,8 @@ MAPS = """\
 7f03-7f04 rw-s 00000000 00:01 13 /dev/zero (deleted)
 7f04-7f05 rw-s 00000000 08:01 14 /tmp/scratch (deleted)
 7f05-7f06 rw-p 00000000 00:00 0
+7f08-7f09 r--p 00000000 08:01 16 /usr/lib/locale/locale-archive (deleted)
+7f04-7f05 rwxs 00000000 08:01 17 /tmp/jit (deleted)
 7f06-7f07 r-xp 00000000 08:01 15 /opt/the shop/app (deleted)
 """
 

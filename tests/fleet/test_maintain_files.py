@@ -1,19 +1,20 @@
-"""Caches on a real host: room that df confirms, nothing outside touched, a plan that changes nothing."""
+"""Caches and logs on a real host: room that df confirms, nothing else touched, logs that writers follow; and a plan."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.fleet import base
 from tests.fleet.roundsman import Roundsman
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.fleet.host import Host
     from tests.fleet.hosts import Fleet
 
 # A small disk with a cache on it, and below the cache what must not be touched: links, mounts, names of every kind.
-STAGE = r"""
+CACHES = r"""
 set -e
 mkdir -p /srv/shop && mount -t tmpfs -o size=64M shop /srv/shop
 mkdir -p /srv/shop/cache/deep/er /srv/shop/data /srv/precious /srv/tmpfs-cache /srv/bound
@@ -54,30 +55,63 @@ systemctl start redis-server
 for n in $(seq 50); do echo "set cache:$n x"; echo "set cart:$n x"; done | redis-cli >/dev/null
 sync
 """
+UNIT = """[Service]
+ExecStart=/usr/bin/python3 /srv/writer /var/log/shop/{0}.log
+ExecReload=/bin/kill -HUP $MAINPID
+"""
+# Opens its log again when it is told to, unless it is deaf.
+WRITER = """
+import signal, sys, time
+path = sys.argv[1]
+def reopen(*_):
+    global log
+    log = open(path, "a")
+reopen()
+signal.signal(signal.SIGHUP, reopen)
+while True:
+    log.write("x" * 1000); log.flush(); time.sleep(0.2)
+"""
+LOGS = r"""
+set -e
+mkdir /var/log/shop
+printf '/var/log/shop/good.log /var/log/shop/deaf.log {\n daily\n rotate 2\n create\n sharedscripts\n'\
+' postrotate\n systemctl reload good.service\n endscript\n}\n' > /etc/logrotate.d/shop
+printf '"/var/log/shop/good.log" 2026-1-1-0:0:0\n"/var/log/shop/deaf.log" 2026-1-1-0:0:0\n' > /tmp/due
+mkdir -p /var/lib/logrotate; (echo 'logrotate state -- version 2'; cat /tmp/due) > /var/lib/logrotate/status
+rm /tmp/due
+head -c 3M /dev/zero > /var/log/shop/forgotten.log
+systemctl daemon-reload
+systemctl start good deaf
+sleep 1
+"""
 # Everything that a plan could have changed, besides the host's own life and Ansible's directories.
 LISTING = (
     "find / /tmp /srv/shop /srv/tmpfs-cache -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /srv/race"
-    " -o -path /var/log/journal -o -path /home/ops/.ansible -o -path /var/lib/redis \\) -prune"
-    " -o ! -path /tmp -printf '%p %i %m %s %n %T@ %C@\\n' | sort | cat -v"
+    " -o -path /var/log/journal -o -path /home/ops/.ansible -o -path /var/lib/redis -o -path /var/log/shop/good.log"
+    " -o -path /var/log/shop/deaf.log \\) -prune -o ! -path /tmp -printf '%p %i %m %s %n %T@ %C@\\n' | sort | cat -v"
 )
+ETC = "find /etc /srv/bound ! -path '*/logrotate.d*' -printf '%p %i %s %n %T@\\n' | sort; cat /etc/passwd"
 DIRECTORIES = [
     {"path": "/srv/shop/cache", "older_than": "30d"},
     {"path": "/srv/tmpfs-cache", "keep_size": "1M"},
     {"path": "/srv/race/cache", "older_than": "30d"},
 ]
-PLANNED = ("/srv/shop/cache", "/srv/tmpfs-cache", "/home/ops/.cache/pip", "/tmp", "/var/cache/apt", "journal")
+PLANNED = {
+    "/srv/shop/cache", "/srv/tmpfs-cache", "/home/ops/.cache/pip", "/tmp", "/var/cache/apt", "journal",
+    "redis localhost:6379",
+}  # fmt: skip
 VARIABLES = {
     "roundsman_default_checks": [],
     "roundsman_caches_directories": DIRECTORIES,
     "roundsman_caches_journal_size": "1M",
     "roundsman_caches_evict": [{"redis": "localhost:6379", "match": "cache:*"}],
+    "roundsman_logs_unrotated_size": "1MiB",
 }
 
 
-def maintained(roundsman: Roundsman, *arguments: str) -> dict[str, Any]:
-    (host,) = roundsman.json("maintain", "caches", *arguments)["hosts"]
-    (record,) = host["maintenance"]
-    return dict(record)
+def maintained(roundsman: Roundsman, *arguments: str) -> list[dict[str, Any]]:
+    (host,) = roundsman.json("maintain", "caches", "logs", *arguments)["hosts"]
+    return list(host["maintenance"])
 
 
 def free_bytes(host: Host, path: str) -> int:
@@ -85,42 +119,70 @@ def free_bytes(host: Host, path: str) -> int:
     return int(blocks) * int(size)
 
 
-def test_room_is_made_and_nothing_else_is_touched(fleet: Fleet, tmp_path: Path) -> None:
+def test_caches_and_logs(fleet: Fleet, tmp_path: Path) -> None:
     host = fleet.host("web1", tree=base.servers_tree, variables=VARIABLES)
     roundsman = Roundsman(tmp_path, fleet.inventory())
-    host.run(STAGE, timeout=120)
-    etc = host.run("find /etc /srv/bound -printf '%p %i %s %n %T@\\n' | sort; cat /etc/passwd").stdout
+    host.write("/srv/writer", WRITER)
+    for name in ("good", "deaf"):
+        host.write(f"/etc/systemd/system/{name}.service", UNIT.format(name))
+    host.run(CACHES + LOGS, timeout=120)
+    etc = host.run(ETC).stdout
     before = host.run(LISTING).stdout.splitlines()
 
-    plan = maintained(roundsman, "--plan")
+    planned = maintained(roundsman, "--plan")
 
     assert host.run(LISTING).stdout.splitlines() == before
-    planned = {action["target"]: action["size_bytes"] for action in plan["actions"]}
-    assert {*PLANNED} <= set(planned)
+    assert {action["target"] for action in planned[0]["actions"]} >= PLANNED
+    due = ["/var/log/shop/deaf.log", "/var/log/shop/good.log"]
+    assert [(one["action"], one["target"]) for one in planned[1]["actions"]] == [("rotate", path) for path in due]
+    assert all(one["size_bytes"] for one in planned[1]["actions"])
+
     free = {path: free_bytes(host, path) for path in ("/srv/shop", "/srv/tmpfs-cache")}
+    caches, logs = maintained(roundsman)
 
-    done = maintained(roundsman)
+    room_is_made_and_nothing_else_is_touched(host, caches, free)
+    logs_are_rotated_and_the_rest_is_told(host, logs)
+    host.run("systemctl is-active --quiet swap; systemctl stop swap")
+    assert host.run(ETC).stdout == etc
 
-    assert done["status"] == "completed-with-warnings", done["message"]
+    host.vars.update(roundsman_logs_reopen={"deaf.service": "reload"}, roundsman_logs_install=True)
+    fleet.inventory()
+    caches, logs = maintained(roundsman)
+
+    assert [one["target"] for one in caches["actions"] if one["target"] != "/srv/race/cache"] == []
+    assert (logs["status"], logs["warnings"]) == ("completed", [])
+    assert [(one["action"], one["target"]) for one in logs["actions"]] == [
+        ("add stanza", "/etc/logrotate.d/roundsman-var-log-shop-forgotten-log"),
+        ("reload", "deaf.service"),
+    ]
+    assert int(host.run("stat -c %s /var/log/shop/deaf.log").stdout) > 0
+
+
+def room_is_made_and_nothing_else_is_touched(host: Host, done: dict[str, Any], free: dict[str, int]) -> None:
+    assert done["warnings"] == ["/srv/shop/cache/file was left alone: Device or resource busy"], done["message"]
     freed = {action["target"]: action["size_bytes"] for action in done["actions"]}
     for path, cache in (("/srv/shop", "/srv/shop/cache"), ("/srv/tmpfs-cache", "/srv/tmpfs-cache")):
         block = int(host.run(f"stat -f -c %S {path}").stdout)
         gained = free_bytes(host, path) - free[path]
         assert abs(freed[cache] - gained) <= block, (cache, freed[cache], gained)
-        assert freed[cache] <= planned[cache]
     assert done["reclaimed_bytes"] == sum(size or 0 for size in freed.values())
     assert sorted(host.run("cd /srv/shop/cache && find . -mount").stdout.splitlines()) == [
         ".", "./bound", "./deep", "./deep/er", "./file", "./fresh", "./other",
     ]  # fmt: skip
     assert host.run("cat /srv/precious/one /srv/shop/cache/other/one /srv/shop/data/bound").stdout == "precious\n" * 3
     assert host.run("stat -c %h /srv/shop/data/linked; ls /srv/tmpfs-cache").stdout.split() == ["1", "4"]
-    host.run("systemctl is-active --quiet swap; systemctl stop swap")
-    assert host.run("find /etc /srv/bound -printf '%p %i %s %n %T@\\n' | sort; cat /etc/passwd").stdout == etc
     assert host.run("ls /tmp/today /tmp/abandoned /home/ops/.cache/pip/http", check=False).stdout == "/tmp/today\n"
     assert host.run("ls /var/cache/apt/archives/*.deb", check=False).stdout == ""
     assert host.run("redis-cli --raw dbsize").stdout == "50\n"
-    assert done["warnings"] == ["/srv/shop/cache/file was left alone: Device or resource busy"]
 
-    again = maintained(roundsman)
 
-    assert [one["target"] for one in again["actions"] if one["target"] != "/srv/race/cache"] == []
+def logs_are_rotated_and_the_rest_is_told(host: Host, done: dict[str, Any]) -> None:
+    assert done["status"] == "completed-with-warnings", done["message"]
+    assert host.run("cd /var/log/shop && ls").stdout.split() == [
+        "deaf.log", "deaf.log.1", "forgotten.log", "good.log", "good.log.1",
+    ]  # fmt: skip
+    assert len(done["warnings"]) == 2, done["warnings"]
+    unrotated, deaf = done["warnings"]
+    assert unrotated.startswith("nobody rotates /var/log/shop/forgotten.log (3.0 MiB). A stanza for it")
+    assert "deaf.service) still writes to /var/log/shop/deaf.log.1" in deaf
+    assert "`systemctl restart deaf.service`" in deaf
