@@ -140,3 +140,54 @@ def test_a_run_killed_in_the_middle_is_gone_on_with(desk):
     assert desk.serves() == "1.1"
     known = json.loads(desk.host.read("/var/lib/roundsman/applications/shop.json"))
     assert (known["serving"], known["update"]["begun"]) == ("1.1", "done")
+
+
+TICK_UNIT = """[Service]
+ExecStart=/bin/sh ${ROUNDSMAN_RELEASE}/tick.sh
+"""
+ARTIFACTS_UNIT = """[Service]
+WorkingDirectory=/srv/artifacts
+ExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 8090
+"""
+# version -> what its only file does
+TICKS = {"1": "exec sleep infinity", "2": "exit 1"}
+PACK = """
+for version in 1 2; do tar -czf /srv/artifacts/tick-$version.tar.gz -C /srv/ticks/$version tick.sh; done
+systemctl daemon-reload && systemctl start artifacts
+cd /srv/artifacts && sha256sum tick-1.tar.gz tick-2.tar.gz
+"""
+
+
+def test_a_unit_has_its_version_in_a_drop_in_and_its_release_from_an_archive(desk):
+    """A wrong checksum changes nothing, and a release that does not start leaves the drop-in as it was."""
+    for version, text in TICKS.items():
+        desk.host.write(f"/srv/ticks/{version}/tick.sh", text)
+    desk.host.write("/etc/systemd/system/tick.service", TICK_UNIT)
+    desk.host.write("/etc/systemd/system/artifacts.service", ARTIFACTS_UNIT)
+    sums = [line.split()[0] for line in desk.host.run(PACK).stdout.splitlines()]
+
+    def bring(version, checksum):
+        fetch = {"url": f"http://127.0.0.1:8090/tick-{version}.tar.gz", "checksum": f"sha256:{checksum}"}
+        tick = {"id": "tick", "recipe": "unit", "unit": "tick.service", "path": "/srv/tick", "fetch": fetch}
+        desk.host.vars["roundsman_applications"] = [{**tick, "version": version, "verify_within_s": 3}]
+        report = Roundsman(desk.folder, desk.fleet.inventory()).json("maintain", "application", "shop1")
+        return report["hosts"][0]["maintenance"][0]
+
+    def state():
+        return desk.host.run(
+            "systemctl is-active tick; systemctl show -P Environment tick; ls -A /srv/tick/releases"
+        ).stdout.split()
+
+    first = bring("1", sums[0])
+    assert first["status"] == "completed", first
+    serving = ["active", "ROUNDSMAN_VERSION=1", "ROUNDSMAN_RELEASE=/srv/tick/releases/1", "1"]
+    assert state() == serving
+
+    refused = bring("2", sums[0])
+    assert refused["status"] == "rolled-back", refused
+    assert "tick-2.tar.gz has another checksum" in refused["message"]
+    assert state() == serving
+
+    broken = bring("2", sums[1])
+    assert broken["status"] == "rolled-back", broken
+    assert state() == serving
