@@ -86,9 +86,9 @@ class Scene:
         with closing(sqlite3.connect(new)) as connection:
             connection.execute("VACUUM INTO ?", [f"{folder}/store.db"])
 
-    def begins(self, load: str = "CRITICAL") -> None:
+    def begins(self) -> None:
         run = Run("20261123T020000Z-000001")
-        run.health("web3", disk="CRITICAL", load=load).finish(web3={}).write(self.ledgers)
+        run.health("web3", disk="CRITICAL", load="CRITICAL").finish(web3={}).write(self.ledgers)
 
     def ends(self) -> None:
         run = Run("20261123T021000Z-000002", start="2026-11-23T02:10")
@@ -155,7 +155,7 @@ def test_killed_while_a_page_is_withdrawn(tmp_path: Path) -> None:
     """The page could not be sent yet, and Alice takes the alert on: it is not sent any more, but her time ends."""
     for statements in count():
         scene = Scene(tmp_path / str(statements))
-        scene.begins(load="OK")
+        scene.begins()
         scene.receiver.is_down = True
         scene.process(NOW)
         scene.receiver.is_down = False
