@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 
+from ..module_utils.flocks import is_held
+
 FORMAT_VERSION = 1
 CURRENT = "ROUNDSMAN_CURRENT_LEDGER"  # set by the callback, inherited by Ansible's workers
 
@@ -26,16 +28,9 @@ def is_dead(run_id):
     if path is None:
         return False
     try:
-        descriptor = os.open(os.path.join(os.path.dirname(path), run_id + ".lock"), os.O_RDWR | os.O_CLOEXEC)
+        return not is_held(os.path.join(os.path.dirname(path), run_id + ".lock"))
     except FileNotFoundError:
         return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 class LedgerFile:

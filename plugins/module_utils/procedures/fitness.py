@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 
+from ..flocks import is_held
 from .base import ProcedureError
 
 
@@ -38,11 +38,6 @@ def _held(state):
         if name == "maintenance.lock":
             continue
         path = os.path.join(directory, name)
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if is_held(path):
             return path
-        finally:
-            os.close(fd)
     return None
