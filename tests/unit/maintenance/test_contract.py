@@ -152,3 +152,11 @@ def test_what_is_not_known_is_refused_before_anything_is_touched(desk: Desk) -> 
     said = "there is no type of maintenance day; known are night. Nothing was done"
     assert hosts["good"]["problems"][0]["message"] == said
     assert not [check for host, check in desk.alerts() if host == "good"]
+
+
+def test_a_lease_whose_run_a_person_knows_to_be_dead_is_taken_over_by_its_number(desk: Desk) -> None:
+    code, hosts = desk.run("--type", "night", "--limit", "taken", "--take-over", "2")
+    assert (code, hosts["taken"]["maintenance"][0]["status"]) == (1, "skipped"), "it is another lease that is held"
+    code, hosts = desk.run("--type", "night", "--limit", "taken", "--take-over", "1")
+    (record,) = hosts["taken"]["maintenance"]
+    assert (code, record["status"], record["lease"]) == (0, "completed", 2)
