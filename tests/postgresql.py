@@ -42,6 +42,22 @@ class Server:
     def stop(self) -> None:
         self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
 
+    @contextlib.contextmanager
+    def standby(self) -> Iterator[Server]:
+        """A server that follows this one as long as the block lasts."""
+        copy = Server(self.root / "standby", self.home)
+        copy.root.mkdir()
+        if AS_POSTGRES:
+            shutil.chown(copy.root, "postgres")
+        source = ["-h", str(self.root), "-U", "postgres"]
+        self._as_postgres("pg_basebackup", *source, "-D", str(copy.data), "-R", "-c", "fast", "--no-sync")
+        copy.start()
+        try:
+            yield copy
+        finally:
+            copy.stop()
+            shutil.rmtree(copy.root)
+
     def sql(self, text: str, database: str = "shop") -> str:
         argv = [
             str(self.home / "psql"),

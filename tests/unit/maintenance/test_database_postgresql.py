@@ -83,7 +83,7 @@ def leave_invalid(server: Server, statement: str) -> None:
 
 def call(server: Server, tmp_path: Path, **more: Any) -> Any:
     spec = {"host": str(server.root), "login": "postgres"}
-    return call_module("database_postgresql", tmp_path / "state", servers=[spec], **{**LIMITS, **more})
+    return call_module("database_postgresql", tmp_path / "state", **{"servers": [spec], **LIMITS, **more})
 
 
 def actions(result: dict[str, Any]) -> set[tuple[str, str]]:
@@ -189,3 +189,20 @@ def test_an_index_that_became_invalid_does_not_pass(worn: Server, tmp_path: Path
     assert proof["failed"]
     assert proof["maintenance"]["reason"] == "verification_failed"
     assert proof["msg"] == "PostgreSQL is not as before: index shop.public.orders_code became invalid"
+
+
+def test_a_standby_is_left_to_its_primary(worn: Server, tmp_path: Path) -> None:
+    specs = [{"host": str(one), "login": "postgres"} for one in (worn.root, worn.root / "standby")]
+    with worn.standby() as standby:
+        worn.sql("UPDATE orders SET state = 2")
+        wait_until(lambda: worn.sql("SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication") == "t")
+        before = standby.sql(STATE)
+        alone = call(worn, tmp_path, servers=specs[1:])
+        assert (alone["changed"], alone["maintenance"]["actions"]) == (False, [])
+        assert alone["msg"] == f"PostgreSQL: left standby {standby.root}:5432 to its primary"
+        assert standby.sql(STATE) == before
+        both = call(worn, tmp_path, servers=specs)
+        assert both["msg"].endswith(f"left standby {standby.root}:5432 to its primary")
+        assert ("vacuum", "shop.public.orders") in actions(both)
+        proof = call(worn, tmp_path, servers=specs, before=both["maintenance"]["found"])
+        assert "tables as before" in proof["msg"]
