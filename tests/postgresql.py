@@ -39,8 +39,19 @@ class Server:
         log = str(self.root / "log")
         self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", options, "start")
 
-    def stop(self) -> None:
-        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
+    def stop(self, mode: str = "immediate") -> None:
+        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
+
+    def grow_old(self, segments: int) -> None:
+        """Restart as if this many times 2^20 transactions had been."""
+        self.stop("fast")
+        self._as_postgres("pg_resetwal", "-x", str(segments << 20), "-D", str(self.data))
+        # What came of these transactions, in two bits each.
+        states = self.data / "pg_xact" / f"{segments:04X}"
+        states.write_bytes(bytes(1 << 18))
+        if AS_POSTGRES:
+            shutil.chown(states, "postgres")
+        self.start()
 
     @contextlib.contextmanager
     def standby(self) -> Iterator[Server]:
