@@ -1,12 +1,13 @@
 """Runs playbooks through ansible-runner: the only room that knows it.
 
 ansible-runner writes the whole environment to `artifacts/<id>/command`, turns host key checking off unless told
-otherwise, and would keep everything: here it gets a minimal environment, host key checking, a private directory per
-run that is removed afterwards, and no event files.
+otherwise, and would keep everything: here it gets a minimal environment that is written to memory alone, host key
+checking, a private directory per run that is removed afterwards, and no event files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shlex
@@ -15,7 +16,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ class Execution:
 
             runner = init_runner(**self._arguments())
             runner.config.env = self._environment(runner.config.env)
-            runner.run()
+            with _only_in_memory(Path(runner.config.artifact_dir) / "command"):
+                runner.run()
             self.rc = runner.rc
         except Exception as error:  # noqa: BLE001 - whatever ansible-runner raises must end as a reported failure
             self.error = f"{type(error).__name__}: {error}"
@@ -120,7 +122,6 @@ class Execution:
             "settings": {"pexpect_timeout": 1, "suppress_output_file": True, "suppress_ansible_output": True},
             "quiet": True,
             "event_handler": self._event,
-            "status_handler": self._status,
             "cancel_callback": self._cancelled.is_set,
         }
 
@@ -161,10 +162,17 @@ class Execution:
             self._lines.append(f"progress display failed: {error}")
         return False
 
-    def _status(self, status: Mapping[str, Any], runner_config: Any) -> None:
-        if status["status"] == "running":
-            # It holds the environment; nobody needs it once the process is started from memory.
-            (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def _only_in_memory(file: Path) -> Iterator[None]:
+    """What this process writes to `file` meanwhile never reaches a disk, not even when it is killed just then."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    memory = os.memfd_create(file.name)
+    try:
+        file.symlink_to(f"/proc/self/fd/{memory}")
+        yield
+    finally:
+        os.close(memory)
 
 
 def _absolute(inventory: str) -> str:

@@ -70,10 +70,12 @@ def test_a_table_that_could_not_be_looked_at_is_not_called_damaged() -> None:
 
 # A server with one table that is mostly free. It notes what it is asked; the rebuilding fails as often as a file says.
 CLIENT = """#!{python}
-import pathlib, sys
+import pathlib, sys, time
 here = pathlib.Path(__file__).parent
 answers = [
     ("SHOW GLOBAL", "datadir\\t/\\ninnodb_file_per_table\\tON\\nwsrep_on\\t{{}}".format((here / "wsrep").read_text())),
+    ("CONNECTION_ID", "7"),
+    ("PROCESSLIST", (here / "waiting").read_text()),
     ("INNODB_TRX", (here / "long").read_text()),
     ("information_schema.TABLES", "shop\\torders\\tInnoDB\\t1000000\\t900000000\\tNULL"),
     ("CHECK", "shop.orders\\tcheck\\t" + (here / "check").read_text()),
@@ -86,6 +88,10 @@ for line in sys.stdin:
     elif "ALTER" in line and int((here / "fails").read_text()):
         (here / "fails").write_text(str(int((here / "fails").read_text()) - 1))
         sys.exit((here / "words").read_text())
+    while "ALTER" in line and (here / "waiting").read_text():
+        if "KILL QUERY 7" in (here / "asked").read_text():
+            sys.exit("ERROR 1317 (70100) at line 9: Query execution was interrupted")
+        time.sleep(.1)
     for words, answer in answers:
         if words in line and answer:
             print(answer)
@@ -96,7 +102,7 @@ for line in sys.stdin:
 class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.set(wsrep="OFF", long="", check="status\tOK", fails="0", words="", asked="", mariadb=CLIENT)
+        self.set(wsrep="OFF", long="", waiting="", check="status\tOK", fails="0", words="", asked="", mariadb=CLIENT)
         (folder / "mariadb").write_text(CLIENT.format(python=sys.executable))
         (folder / "mariadb").chmod(0o755)
 
@@ -146,6 +152,20 @@ def test_a_table_that_is_mostly_free(
     assert [warning in one for one in record["warnings"] if warning] == ([True] if warning else [])
     assert "lock_wait_timeout=2" in server.asked
     assert "sql_log_bin=0" in server.asked
+
+
+def test_long_work_gives_way_to_who_waits_for_it(server: Server) -> None:
+    server.set(waiting="9")
+    result = server.call(attempts=1)
+    assert result["maintenance"]["reason"] is None
+    assert "the work gave way to others who waited for a table, in 1 attempts" in result["maintenance"]["warnings"][0]
+
+
+def test_a_check_that_somebody_ended_tells_of_no_damage(server: Server) -> None:
+    server.set(check="Error\tQuery execution was interrupted")
+    result = server.call()
+    assert result["maintenance"]["reason"] is None
+    assert "shop.orders could not be checked: Query execution was interrupted" in result["maintenance"]["warnings"][0]
 
 
 def test_a_plan_changes_nothing(server: Server) -> None:
