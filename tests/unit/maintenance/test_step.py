@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -106,6 +107,26 @@ def test_what_went_wrong_first_is_what_counts_on_a_full_disk(host: Host, monkeyp
     monkeypatch.setattr(step.signal, "signal", lambda *_: None)
     step.run_step(module, "making", "make", work)
     assert (answer["msg"], answer["maintenance"]["reason"]) == ("the hook said no", "hook_failed")
+
+
+FULL = """
+set -e; mkdir $1; mount -t tmpfs -o size=64k,mode=700 state $1; cat /dev/zero > $1/ballast 2> /dev/null || true
+exec "$2" -m ansible_collections.roundsman.fleet.plugins.modules.maintenance_lease
+"""
+
+
+def test_a_lease_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
+        pytest.skip("only root may mount")
+    state_dir = str(tmp_path / "state")
+    asked = json.dumps({"ANSIBLE_MODULE_ARGS": {"procedure": "making", "state_dir": state_dir}})
+    command = ["unshare", "--mount", "--propagation", "private", "bash", "-c", FULL, "-", state_dir, sys.executable]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout)
+    assert (answer["failed"], answer["reason"]) == (True, "no_space")
+    assert answer["msg"] == (
+        f"the lease cannot be kept in {state_dir}: No space left on device. Nothing was done. Make room there."
+    )
 
 
 def test_a_lease_that_cannot_be_given_back_still_says_what_was_done(host: Host) -> None:
