@@ -53,7 +53,7 @@ options:
     type: dict
     default: {}
   tuned_profile:
-    description: The profile of tuned to activate; empty to say only what it recommends.
+    description: The profile of tuned to activate, or several; empty to say only what it recommends.
     type: str
     default: ""
   postgresql_apply:

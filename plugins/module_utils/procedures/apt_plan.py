@@ -29,7 +29,8 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     "DEBIAN_PRIORITY": "critical",
     "APT_LISTCHANGES_FRONTEND": "none",
-    # Services are restarted by our own policy, after the transaction.
+    # Services are looked for after the transaction, and restarted by our own policy.
+    "NEEDRESTART_SUSPEND": "1",
     "NEEDRESTART_MODE": "l",
 }
 WITH_HELD = ["--ignore-hold", "--allow-change-held-packages"]

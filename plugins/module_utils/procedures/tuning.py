@@ -13,6 +13,7 @@ _PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _KEY = re.compile(r"[a-z0-9_]+([./][A-Za-z0-9_.:*@-]+)+\Z")
 _DEVICE = re.compile(r"[a-z0-9!_-]+\Z")
 _TRIMMED = re.compile(r"\((\d+) bytes\) trimmed")
+_ACTIVE = re.compile(r"^Current (active|post-loaded) profile: (.*)$", re.MULTILINE)
 # Emptying less than this is not worth the reading.
 LEAST_SWAPPED_BYTES = 16 << 20
 
@@ -59,6 +60,20 @@ def chosen_scheduler(text):
     """The active one of `none [mq-deadline] kyber`, or None."""
     found = re.search(r"\[([\w-]+)\]", text)
     return found.group(1) if found else None
+
+
+def active_profile(said):
+    """The profile that `tuned-adm active` names, empty for none; None when tuned's daemon does not run.
+
+    What it loads after every profile (post-loaded) is named there as well, and is no part of anybody's choice.
+    """
+    if said.startswith("No current active profile."):
+        return ""
+    found = dict(_ACTIVE.findall(said))
+    names, after = found.get("active", "").split(), found.get("post-loaded", "").split()
+    if not names:
+        return None
+    return " ".join(names[: -len(after)] if after and names[-len(after) :] == after else names)
 
 
 def gain_percent(before, after, better):

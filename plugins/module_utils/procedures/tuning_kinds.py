@@ -13,9 +13,11 @@ import os
 
 from .base import ProcedureError
 from .files import write_for_all
-from .tuning import PROFILE_FILE, RULES_FILE, chosen_scheduler, plain, profile_text, rules_text
+from .tuning import PROFILE_FILE, RULES_FILE, active_profile, chosen_scheduler, plain, profile_text, rules_text
 
 ROOT = "/"
+TUNED_LOG = "/var/log/tuned/tuned.log"
+_RESTS = "tuned does not run, so no profile is in force; `systemctl enable --now tuned` starts it"
 
 
 class Sysctl:
@@ -92,7 +94,7 @@ class Scheduler:
 
 
 class Tuned:
-    """The active profile of tuned, which keeps it over a reboot itself."""
+    """The active profile of tuned, which keeps it over a reboot itself. Its daemon is not started."""
 
     name = "tuned"
 
@@ -100,28 +102,51 @@ class Tuned:
         self._run = run
 
     def live(self, _target):
-        said = self._ask("active")
-        return said.rpartition(":")[2].strip() if ":" in said else ""
+        done = self._run(["tuned-adm", "active"])
+        profile = active_profile(done.out)
+        # Without a profile and without a daemon, it says the same.
+        if profile is None or (not profile and "Cannot talk" in done.err):
+            raise ProcedureError("not_possible", _RESTS)
+        return profile
 
-    remember = live
+    def remember(self, target):
+        """Whether tuned chose by itself is part of what was: its choice may be another one after a reboot."""
+        return {"profile": self.live(target), "automatic": "auto" in self._run(["tuned-adm", "profile_mode"]).out}
+
+    def unknown(self, profile):
+        """Those of its names that tuned does not know."""
+        return [name for name in profile.split() if self._run(["tuned-adm", "profile_info", name]).rc]
 
     def recommended(self):
-        return self._ask("recommend").strip()
+        return self._run(["tuned-adm", "recommend"]).out.strip() or "none"
 
-    def write(self, _target, value):
-        self._ask(*(["profile", value] if value else ["off"]))
+    def agrees(self):
+        """Whether all that the active profile sets is so."""
+        return self._run(["tuned-adm", "verify"]).rc == 0
 
-    restore = write
+    def write(self, target, value):
+        self._tell("profile", value)
+        live = self.live(target)
+        if live != value:
+            text = "tuned was told to activate {0}, and {1} is active; see {2}"
+            raise ProcedureError("not_possible", text.format(value, live or "none", TUNED_LOG))
+
+    def restore(self, target, old):
+        if old["automatic"]:
+            self._tell("auto_profile")
+        elif old["profile"]:
+            self.write(target, old["profile"])
+        else:
+            self._tell("off")
 
     def persist(self, changes):
         pass
 
-    def _ask(self, *arguments):
+    def _tell(self, *arguments):
         done = self._run(["tuned-adm", *arguments])
         if done.rc:
             said = (done.err or done.out).strip()
             raise ProcedureError("not_possible", "tuned-adm {0}: {1}".format(arguments[0], said))
-        return done.out
 
 
 def keep_file(path, text):

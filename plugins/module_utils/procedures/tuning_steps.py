@@ -10,6 +10,7 @@ import time
 from ..mounts import of_interest, read_mounts
 from .base import ProcedureError
 from .tuning import LEAST_SWAPPED_BYTES, available_bytes, plain, swaps, trimmed_bytes, why_not_to_empty
+from .tuning_kinds import TUNED_LOG
 
 ORDER = ("fstrim", "swap", "sysctl", "scheduler", "tuned", "postgresql")
 
@@ -120,17 +121,25 @@ class Steps:
         return ", ".join("{0} has {1}".format(*pair) for pair in sorted(devices.items())) or "no disk has a choice"
 
     def _tuned(self):
-        kind, wanted = self._kinds["tuned"], self._params["tuned_profile"]
+        kind, wanted = self._kinds["tuned"], plain(self._params["tuned_profile"])
         try:
-            recommended = kind.recommended()
-            self._changes.settle(kind)
-            if wanted:
-                self._changes.make(kind, "profile", wanted)
-            return "profile {0}, recommended {1}".format(kind.live(None) or "none", recommended)
+            live = kind.live(None)
         except ProcedureError as error:
-            if error.reason not in ("program_missing", "not_possible") or wanted:
+            if error.reason not in ("program_missing", "not_possible"):
                 raise
+            if wanted:
+                self._step.warn("profile {0} was not activated: {1}".format(wanted, error.message))
             return "skipped, " + error.message
+        self._changes.settle(kind)
+        unknown = kind.unknown(wanted)
+        if unknown:
+            self._step.warn("tuned has no profile {0}; see `tuned-adm list`".format(", ".join(unknown)))
+        elif wanted:
+            self._changes.make(kind, "profile", wanted)
+            live = kind.live(None)
+        words = "profile {0}, recommended {1}".format(live or "none", kind.recommended())
+        differs = live == wanted and live and not self._step.check_mode and not kind.agrees()
+        return words + (_DIFFERS.format(TUNED_LOG) if differs else "")
 
     def _postgresql(self):
         kind = self._kinds["postgresql"]
@@ -159,6 +168,8 @@ class Steps:
 
 
 _LATER = "; counts after a restart"
+# Where it is not all the host's own to set, as in a container, that is no fault.
+_DIFFERS = ", and `tuned-adm verify` finds settings that differ from it (see {0})"
 
 
 def _trimmable():
