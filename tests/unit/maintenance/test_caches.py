@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import (
-    caches_images,
     caches_journal,
     caches_kernels,
     caches_packages,
@@ -348,39 +347,6 @@ def test_a_kernel_that_is_half_removed_is_no_proof(tmp_path: Path, monkeypatch: 
     with pytest.raises(ProcedureError, match=r"has to repair linux-image-6\.1\.0-9-amd64") as failed:
         prove(a_step(CACHES))
     assert failed.value.reason == "verification_failed"
-
-
-# Images
-
-
-def test_images_and_builds_by_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(caches_images, "SIGNS", {"docker": str(tmp_path / "docker")})
-    program(
-        tmp_path, "docker",
-        "case $* in 'image ls'*) echo sha256:aa; echo sha256:bb;; 'image inspect'*) echo 'sha256:aa 1000000';"
-        " echo 'sha256:bb 2500000';; 'system df'*) printf 'Images\t9GB\t1GB (5%%)\nBuild Cache\t1.5GB\t1.2GB\n';;"
-        " 'image prune'*) printf 'Deleted Images:\ndeleted: sha256:aa\n\nTotal reclaimed space: 3.25MB\n';;"
-        " 'builder prune'*) printf 'ID\tSIZE\nTotal:\t1.2GB\n';; ps*) echo c1;; inspect*) echo sha256:bb;; esac",
-    )  # fmt: skip
-    planned = a_step(CACHES, check=True, images="dangling", build_cache_older_than="7d")
-    clean(planned)
-    assert [(one["target"], one["detail"]) for one in planned.record["actions"]] == [
-        ("docker images", "2 dangling images, at most 3 MB"),
-        ("docker builds", "at most 1.2 GB"),
-    ]
-    assert not [call for call in calls(tmp_path) if "prune" in call]
-    step = a_step(CACHES, images="all", build_cache_older_than="7d")
-    clean(step)
-    assert [(one["target"], one["size_bytes"]) for one in step.record["actions"]] == [
-        ("docker images", 3250000),
-        ("docker builds", 1200000000),
-    ]
-    assert step.record["actions"][0]["detail"] == "1 unused images, at most 1 MB"
-    assert [call for call in calls(tmp_path) if "prune" in call] == [
-        "docker image prune --force --all",
-        "docker builder prune --force --filter until=604800s",
-    ]
 
 
 # Servers
