@@ -102,11 +102,12 @@ class Mariadb:
             second[0].ask("KILL QUERY {0}".format(number))
             return True
 
-        watch = Watch(self._step, give_way)
+        watch = Watch(self._step)
         try:
             with contextlib.ExitStack() as stack:
                 session = stack.enter_context(self._session(watch.tick))
                 number = session.ask("SELECT CONNECTION_ID()")[0][0]
+                watch.begin(give_way)
                 rows = session.ask(statement)
             said_of(rows)
         except MariadbError as error:

@@ -140,11 +140,12 @@ class Postgres:
                 second.append(stack.enter_context(self._talk(database)))
             return bool(second[0].ask(measure.give_way(pid)))
 
-        watch = Watch(self._step, give_way)
+        watch = Watch(self._step)
         try:
             with contextlib.ExitStack() as stack:
                 talk = stack.enter_context(self._talk(database, watch.tick))
                 pid = talk.ask("SELECT pg_backend_pid()")[0][0]
+                watch.begin(give_way)
                 yield talk
         except SqlError as error:
             if watch.gave_way and error.code == CANCELED:
