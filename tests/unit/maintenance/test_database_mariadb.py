@@ -168,6 +168,13 @@ def test_a_check_that_somebody_ended_tells_of_no_damage(server: Server) -> None:
     assert "shop.orders could not be checked: Query execution was interrupted" in result["maintenance"]["warnings"][0]
 
 
+def test_a_table_that_the_application_dropped_meanwhile_is_not_called_damaged(server: Server) -> None:
+    server.set(check="Error\tTable 'shop.orders' doesn't exist")
+    server.set(fails="1", words="ERROR 1146 (42S02) at line 9: Table 'shop.orders' doesn't exist")
+    result = server.call()
+    assert (result["maintenance"]["reason"], result["maintenance"]["warnings"]) == (None, [])
+
+
 def test_a_plan_changes_nothing(server: Server) -> None:
     result = server.call(check=True)
     assert [(one["action"], one["outcome"]) for one in result["maintenance"]["actions"]] == [("rebuild", "planned")]
