@@ -39,8 +39,35 @@ class Server:
         log = str(self.root / "log")
         self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", options, "start")
 
-    def stop(self) -> None:
-        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
+    def stop(self, mode: str = "immediate") -> None:
+        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
+
+    def grow_old(self, segments: int) -> None:
+        """Restart as if this many times 2^20 transactions had been."""
+        self.stop("fast")
+        self._as_postgres("pg_resetwal", "-x", str(segments << 20), "-D", str(self.data))
+        # What came of these transactions, in two bits each.
+        states = self.data / "pg_xact" / f"{segments:04X}"
+        states.write_bytes(bytes(1 << 18))
+        if AS_POSTGRES:
+            shutil.chown(states, "postgres")
+        self.start()
+
+    @contextlib.contextmanager
+    def standby(self) -> Iterator[Server]:
+        """A server that follows this one as long as the block lasts."""
+        copy = Server(self.root / "standby", self.home)
+        copy.root.mkdir()
+        if AS_POSTGRES:
+            shutil.chown(copy.root, "postgres")
+        source = ["-h", str(self.root), "-U", "postgres"]
+        self._as_postgres("pg_basebackup", *source, "-D", str(copy.data), "-R", "-c", "fast", "--no-sync")
+        copy.start()
+        try:
+            yield copy
+        finally:
+            copy.stop()
+            shutil.rmtree(copy.root)
 
     def sql(self, text: str, database: str = "shop") -> str:
         argv = [

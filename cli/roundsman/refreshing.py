@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from .alerts.groups import GroupState
 from .alerts.model import AlertState
@@ -25,7 +26,14 @@ def refresh(store: Store, channels: Mapping[str, Mapping[str, Channel]]) -> dict
     if not peers:
         return {}
     firing = _firing(store)
-    return {target: channel.refresh(firing.get(receiver, [])) for receiver, target, channel in peers}
+
+    def repeat(peer: tuple[str, str, Alertmanager]) -> tuple[str, Outcome]:
+        receiver, target, channel = peer
+        return target, channel.refresh(firing.get(receiver, []))
+
+    # All at once: while one does not answer the others would forget.
+    with ThreadPoolExecutor(len(peers)) as pool:
+        return dict(pool.map(repeat, peers))
 
 
 def _firing(store: Store) -> dict[str, list[AlertState]]:

@@ -1,12 +1,13 @@
 """Runs playbooks through ansible-runner: the only room that knows it.
 
 ansible-runner writes the whole environment to `artifacts/<id>/command`, turns host key checking off unless told
-otherwise, and would keep everything: here it gets a minimal environment, host key checking, a private directory per
-run that is removed afterwards, and no event files.
+otherwise, and would keep everything: here it gets a minimal environment that is written to memory alone, host key
+checking, a private directory per run that is removed afterwards, and no event files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shlex
@@ -15,13 +16,15 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 COLLECTION = "roundsman.fleet"
 LEDGER_CALLBACK = f"{COLLECTION}.ledger"
+# For who has no ansible.cfg: what no variable of the environment can say.
+CONFIG = Path(__file__).with_name("ansible.cfg")
 LAST_LINES = 60
 # Warnings of Ansible after which hosts may be missing from a run.
 DOUBTS = ("nable to parse", "ailed to parse", "Could not match supplied host pattern")
@@ -94,7 +97,8 @@ class Execution:
 
             runner = init_runner(**self._arguments())
             runner.config.env = self._environment(runner.config.env)
-            runner.run()
+            with _only_in_memory(Path(runner.config.artifact_dir) / "command"):
+                runner.run()
             self.rc = runner.rc
         except Exception as error:  # noqa: BLE001 - whatever ansible-runner raises must end as a reported failure
             self.error = f"{type(error).__name__}: {error}"
@@ -120,7 +124,6 @@ class Execution:
             "settings": {"pexpect_timeout": 1, "suppress_output_file": True, "suppress_ansible_output": True},
             "quiet": True,
             "event_handler": self._event,
-            "status_handler": self._status,
             "cancel_callback": self._cancelled.is_set,
         }
 
@@ -142,7 +145,7 @@ class Execution:
             "ANSIBLE_COLLECTIONS_PATH": _collections_path(),
             "ANSIBLE_CACHE_PLUGIN": "memory",
             "ANSIBLE_HOST_PATTERN_MISMATCH": "error",
-            **_own_config(),
+            **_config(),
             "ANSIBLE_NOCOLOR": "1",
             "ROUNDSMAN_RUN_ID": job.run_id,
             "ROUNDSMAN_LEDGER_DIR": str(job.ledger_dir),
@@ -161,10 +164,17 @@ class Execution:
             self._lines.append(f"progress display failed: {error}")
         return False
 
-    def _status(self, status: Mapping[str, Any], runner_config: Any) -> None:
-        if status["status"] == "running":
-            # It holds the environment; nobody needs it once the process is started from memory.
-            (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def _only_in_memory(file: Path) -> Iterator[None]:
+    """What this process writes to `file` meanwhile never reaches a disk, not even when it is killed just then."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    memory = os.memfd_create(file.name)
+    try:
+        file.symlink_to(f"/proc/self/fd/{memory}")
+        yield
+    finally:
+        os.close(memory)
 
 
 def _absolute(inventory: str) -> str:
@@ -172,11 +182,15 @@ def _absolute(inventory: str) -> str:
     return inventory if "," in inventory else str(Path(inventory).absolute())
 
 
-def _own_config() -> dict[str, str]:
-    """The ansible.cfg of the directory that the person is in, under Ansible's own condition."""
+def _config() -> dict[str, str]:
+    """The ansible.cfg where the person is, under Ansible's own condition; ours where there is none anywhere."""
     here = Path.cwd()
-    usable = (here / "ansible.cfg").is_file() and not here.stat().st_mode & stat.S_IWOTH
-    return {"ANSIBLE_CONFIG": str(here / "ansible.cfg")} if usable and "ANSIBLE_CONFIG" not in os.environ else {}
+    if "ANSIBLE_CONFIG" in os.environ:
+        return {}
+    if (here / "ansible.cfg").is_file() and not here.stat().st_mode & stat.S_IWOTH:
+        return {"ANSIBLE_CONFIG": str(here / "ansible.cfg")}
+    elsewhere = any(path.exists() for path in (Path.home() / ".ansible.cfg", Path("/etc/ansible/ansible.cfg")))
+    return {} if elsewhere else {"ANSIBLE_CONFIG": str(CONFIG)}
 
 
 def _collections_path() -> str:

@@ -12,13 +12,8 @@ description:
   - Analyzes InnoDB tables whose statistics are old, and with O(depth=full) checks all of them and builds those anew
     that are mostly free, online. In a server with a damaged table nothing is changed.
   - What is done is not written to the binary log. No lock is waited for longer than O(lock_wait_s), and what cannot be
-    done while others write is left with a warning; so are tables of other engines.
+    done while others write is left with a warning. Tables of other engines are left alone.
 options:
-  depth:
-    description: What to do; V(light) only analyzes.
-    type: str
-    choices: [light, full]
-    default: full
   servers:
     description:
       - The servers. Without it, the one that the client of MariaDB finds, if one runs on this host.
@@ -40,41 +35,13 @@ options:
       password:
         description: Password of the login.
         type: str
-  before:
-    description:
-      - What an earlier call found, C(maintenance.found). With it nothing is done but to check the tables that were
-        built anew.
-    type: dict
-  exclude:
-    description: Patterns of tables (C(database.table)) that are left alone.
-    type: list
-    elements: str
-    default: []
-  lock_wait_s:
-    description: How long a statement may wait for a lock, in seconds.
-    type: int
-    default: 2
-  statement_timeout_s:
-    description: How long a statement may take, in seconds.
-    type: int
-    default: 3600
-  attempts:
-    description: How often a statement is tried whose lock is not to be had, before it is left with a warning.
-    type: int
-    default: 3
   stale_days:
     description: Analyze a table that was written to since it was analyzed, if that was so many days ago.
     type: int
     default: 30
-  bloat_bytes:
-    description: How much of a table's file has to be free to be worth the work.
-    type: int
-    default: 67108864
-  bloat_percent:
-    description: What share of it has to be free as well.
-    type: float
-    default: 40
 extends_documentation_fragment:
+  - roundsman.fleet.database
+  - roundsman.fleet.database.server
   - roundsman.fleet.procedure
 requirements:
   - the client mariadb (or mysql) on the host
@@ -83,13 +50,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Maintain what runs here
+- name: Maintain two servers of a host, one of them as another account than root through the socket
   roundsman.fleet.database_mariadb:
-  register: done
-
-- name: Prove that all is as well as before
-  roundsman.fleet.database_mariadb:
-    before: "{{ done.maintenance.found }}"
+    servers:
+      - socket: /run/mysqld/mysqld.sock
+      - host: 127.0.0.1
+        port: 3307
+        login: upkeep
+        password: "{{ vault_upkeep_password }}"
 """
 
 RETURN = r"""
@@ -102,8 +70,8 @@ maintenance:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.procedures.database import SERVER_OPTIONS, run
 from ..module_utils.procedures.database_mariadb import maintain, prove
-from ..module_utils.procedures.step import COMMON, run_step
 
 SERVER = {
     "host": {"type": "str"},
@@ -117,23 +85,13 @@ SERVER = {
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            COMMON,
-            depth={"type": "str", "choices": ["light", "full"], "default": "full"},
+            SERVER_OPTIONS,
             servers={"type": "list", "elements": "dict", "options": SERVER},
-            before={"type": "dict"},
-            exclude={"type": "list", "elements": "str", "default": []},
-            lock_wait_s={"type": "int", "default": 2},
-            statement_timeout_s={"type": "int", "default": 3600},
-            attempts={"type": "int", "default": 3},
             stale_days={"type": "int", "default": 30},
-            bloat_bytes={"type": "int", "default": 64 << 20},
-            bloat_percent={"type": "float", "default": 40},
         ),
         supports_check_mode=True,
     )
-    if module.params["before"] is None:
-        run_step(module, "database", "mariadb", lambda step: maintain(step, module.params))
-    run_step(module, "database", "mariadb proof", lambda step: prove(step, module.params))
+    run(module, "mariadb", maintain, prove)
 
 
 if __name__ == "__main__":

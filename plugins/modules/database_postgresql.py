@@ -16,11 +16,6 @@ description:
     takes a lock which readers or writers would wait for. C(VACUUM FULL) is never used.
   - Unused and invalid indexes, tables that are mostly empty, and what keeps dead rows alive are warned of.
 options:
-  depth:
-    description: What to do; V(light) leaves indexes alone.
-    type: str
-    choices: [light, full]
-    default: full
   servers:
     description:
       - The servers. Without it, all that run on this host, each asked as the user that it runs as.
@@ -43,28 +38,6 @@ options:
       user:
         description: User of the host who asks; by default C(postgres) for root without host and password.
         type: str
-  before:
-    description:
-      - What an earlier call found, C(maintenance.found). With it nothing is done but to prove that no index became
-        invalid and that every table answers.
-    type: dict
-  exclude:
-    description: Patterns of tables and indexes (C(database.schema.name)) that are left alone.
-    type: list
-    elements: str
-    default: []
-  lock_wait_s:
-    description: How long a statement may wait for a lock, in seconds.
-    type: int
-    default: 2
-  statement_timeout_s:
-    description: How long a statement may take, in seconds.
-    type: int
-    default: 3600
-  attempts:
-    description: How often a statement is tried whose lock is not to be had, before it is left with a warning.
-    type: int
-    default: 3
   dead_rows:
     description: How many dead or changed rows make a table worth the work.
     type: int
@@ -81,14 +54,6 @@ options:
     description: Freeze a table that has used this share of the transaction numbers, and warn.
     type: float
     default: 25
-  bloat_bytes:
-    description: How much of an index, or of a table, has to be empty to be worth the work, or a word.
-    type: int
-    default: 67108864
-  bloat_percent:
-    description: What share of it has to be empty as well.
-    type: float
-    default: 40
   unused_bytes:
     description: How large an index has to be to be called unused.
     type: int
@@ -102,6 +67,8 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
+  - roundsman.fleet.database
+  - roundsman.fleet.database.server
   - roundsman.fleet.procedure
 requirements:
   - psql 12 or newer on the host
@@ -129,8 +96,8 @@ maintenance:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.procedures.database import SERVER_OPTIONS, run
 from ..module_utils.procedures.database_postgresql import maintain, prove
-from ..module_utils.procedures.step import COMMON, run_step
 
 SERVER = {
     "host": {"type": "str"},
@@ -144,29 +111,19 @@ SERVER = {
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            COMMON,
-            depth={"type": "str", "choices": ["light", "full"], "default": "full"},
+            SERVER_OPTIONS,
             servers={"type": "list", "elements": "dict", "options": SERVER},
-            before={"type": "dict"},
-            exclude={"type": "list", "elements": "str", "default": []},
-            lock_wait_s={"type": "int", "default": 2},
-            statement_timeout_s={"type": "int", "default": 3600},
-            attempts={"type": "int", "default": 3},
             dead_rows={"type": "int", "default": 1000},
             dead_percent={"type": "float", "default": 10},
             stale_percent={"type": "float", "default": 10},
             wraparound_percent={"type": "float", "default": 25},
-            bloat_bytes={"type": "int", "default": 64 << 20},
-            bloat_percent={"type": "float", "default": 40},
             unused_bytes={"type": "int", "default": 64 << 20},
             unused_days={"type": "int", "default": 30},
             create_amcheck={"type": "bool", "default": False},
         ),
         supports_check_mode=True,
     )
-    if module.params["before"] is None:
-        run_step(module, "database", "postgresql", lambda step: maintain(step, module.params))
-    run_step(module, "database", "postgresql proof", lambda step: prove(step, module.params))
+    run(module, "postgresql", maintain, prove)
 
 
 if __name__ == "__main__":

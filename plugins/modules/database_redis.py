@@ -75,8 +75,9 @@ maintenance:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.procedures.database import run
 from ..module_utils.procedures.database_redis import maintain, prove
-from ..module_utils.procedures.step import COMMON, run_step
+from ..module_utils.procedures.step import COMMON
 
 SERVER = {
     "host": {"type": "str"},
@@ -99,9 +100,7 @@ def main():
         ),
         supports_check_mode=True,
     )
-    if module.params["before"] is None:
-        run_step(module, "database", "redis", lambda step: maintain(step, module.params))
-    run_step(module, "database", "redis proof", lambda step: prove(step, module.params))
+    run(module, "redis", maintain, prove)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ short_description: Maintain SQLite databases by measured need while applications
 version_added: "0.2.0"
 description:
   - Looks through each database. In one that is damaged nothing is changed. Takes in a write-ahead log that has grown,
-    and vacuums a file that is mostly free, if there is room for a copy.
+    and vacuums a file that is mostly free, if there is room for a copy. O(depth=light) leaves out whether each index
+    agrees with its table.
   - Nothing of it keeps writers out for longer than O(lock_wait_s); what would is left with a warning.
 options:
   paths:
@@ -18,35 +19,12 @@ options:
     type: list
     elements: path
     required: true
-  depth:
-    description: How to look; V(light) leaves out whether each index agrees with its table.
-    type: str
-    choices: [light, full]
-    default: full
-  before:
-    description: What an earlier call found, C(maintenance.found). With it the files are looked through once more only.
-    type: dict
-  lock_wait_s:
-    description: How long to wait for others, and how long they may have to wait, in seconds.
-    type: int
-    default: 2
-  attempts:
-    description: How often something is tried while others hold the database, before it is left with a warning.
-    type: int
-    default: 3
   wal_bytes:
     description: How large a write-ahead log has to be to be taken in.
     type: int
     default: 16777216
-  bloat_bytes:
-    description: How much of a file has to be free to be worth the work.
-    type: int
-    default: 67108864
-  bloat_percent:
-    description: What share of it has to be free as well.
-    type: float
-    default: 40
 extends_documentation_fragment:
+  - roundsman.fleet.database
   - roundsman.fleet.procedure
 author:
   - Roundsman contributors (@roundsman)
@@ -68,28 +46,20 @@ maintenance:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.procedures.database import OPTIONS, run
 from ..module_utils.procedures.database_sqlite import maintain, prove
-from ..module_utils.procedures.step import COMMON, run_step
 
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            COMMON,
+            OPTIONS,
             paths={"type": "list", "elements": "path", "required": True},
-            depth={"type": "str", "choices": ["light", "full"], "default": "full"},
-            before={"type": "dict"},
-            lock_wait_s={"type": "int", "default": 2},
-            attempts={"type": "int", "default": 3},
             wal_bytes={"type": "int", "default": 16 << 20},
-            bloat_bytes={"type": "int", "default": 64 << 20},
-            bloat_percent={"type": "float", "default": 40},
         ),
         supports_check_mode=True,
     )
-    if module.params["before"] is None:
-        run_step(module, "database", "sqlite", lambda step: maintain(step, module.params))
-    run_step(module, "database", "sqlite proof", lambda step: prove(step, module.params))
+    run(module, "sqlite", maintain, prove)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ class Host:
 
     def ssh(self, user: str = "root") -> list[str]:
         """The ssh command line up to the remote command; believes the host's present key, whatever it is."""
+        self.wait()
         options = [f"UserKnownHostsFile={self._true_known_hosts}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
         options += ["ConnectTimeout=10", "LogLevel=ERROR", "ControlPath=none"]
         flags = [flag for option in options for flag in ("-o", option)]

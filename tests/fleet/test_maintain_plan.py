@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.fleet.hosts import Fleet
 
 DEFAULTS = Path(__file__).parents[2] / "roles/maintain/defaults/main.yml"
-PROCEDURES = sorted(yaml.safe_load(DEFAULTS.read_text())["roundsman_maintain_procedures"])
+PROCEDURES = sorted(yaml.safe_load(DEFAULTS.read_text())["roundsman_maintain_default_procedures"])
 # Somebody logs in, the clock ticks, and Ansible has a directory for its modules: that is no maintenance.
 ELSEWHERE = ("/var/log", "/var/lib/systemd", "/root/.ansible", "/root/.cache", "/etc/mtab")
 LIST = f"""

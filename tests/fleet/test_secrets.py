@@ -46,9 +46,10 @@ class Watch:
                     seen.add(pid)
             # What is there may be gone a moment later.
             for folder, _folders, files in os.walk(self._folder):
-                for file in files:
+                for path in (Path(folder) / file for file in files):
                     with contextlib.suppress(OSError):
-                        self._look(file, (Path(folder) / file).read_bytes())
+                        # Links lead to files that are seen themselves, or to memory.
+                        self._look(path.name, b"" if path.is_symlink() else path.read_bytes())
         self.processes_seen = len(seen)
 
     def _look(self, where: str, content: bytes) -> None:

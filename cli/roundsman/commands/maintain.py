@@ -15,6 +15,7 @@ PROCEDURES = ("application", "caches", "database", "logs", "tuning", "updates")
 @click.option(
     "--type", "kind", metavar="TYPE", help="All procedures of a type: routine, security, database, full, or your own."
 )
+@click.option("--procedure", "own", metavar="NAME", multiple=True, help="A procedure of your own; may be repeated.")
 @click.option("--plan", is_flag=True, help="List what would be done on each host; change nothing. The same as --check.")
 @click.option("--skip-backup", is_flag=True, help="Do not save what is touched; this is recorded.")
 @click.option("--no-rollback", is_flag=True, help="Leave a host as it is when a procedure fails there.")
@@ -22,8 +23,8 @@ PROCEDURES = ("application", "caches", "database", "logs", "tuning", "updates")
 @click.option("--revert", is_flag=True, help="With tuning: put back everything that it has changed.")
 @run_options
 def maintain(
-    what: tuple[str, ...], kind: str | None, plan: bool, skip_backup: bool, no_rollback: bool, take_over: int | None,
-    revert: bool, check: bool, limit: str | None, **options: Any,
+    what: tuple[str, ...], kind: str | None, own: tuple[str, ...], plan: bool, skip_backup: bool, no_rollback: bool,
+    take_over: int | None, revert: bool, check: bool, limit: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Maintain hosts: each procedure with a check of health before and after, a backup, and a way back.
 
@@ -31,7 +32,7 @@ def maintain(
     Procedures: caches, logs, database, updates, application, tuning.
     HOSTS is a host pattern of Ansible's, as with --limit.
     """
-    procedures = [one for one in what if one in PROCEDURES]
+    procedures = [one for one in what if one in PROCEDURES] + list(own)
     patterns = [one for one in what if one not in PROCEDURES]
     _refuse_contradictions(procedures, patterns, kind, limit, revert=revert)
     variables: dict[str, Any] = {"roundsman_maintain": list(dict.fromkeys(procedures))}

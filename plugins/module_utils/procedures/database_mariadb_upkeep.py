@@ -8,14 +8,25 @@ import os
 
 from ..family import size, span
 from ..sources.mariadb_client import SYSTEM
-from .database_mariadb_ask import LOCK_WAIT, MUCH_WRITTEN, NOT_ONLINE, OVER, MariadbError, said_of
+from .database_mariadb_ask import (
+    GAVE_WAY,
+    GONE,
+    KILLED,
+    LOCK_WAIT,
+    MUCH_WRITTEN,
+    NOT_ONLINE,
+    OVER,
+    MariadbError,
+    said_of,
+)
 from .database_mariadb_need import full_name, needs, quoted, table_of, whole_bytes
 
 ROOM_FACTOR, ROOM_BYTES = 1.2, 128 << 20
 _TABLES = """SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, t.DATA_LENGTH + t.INDEX_LENGTH, t.DATA_FREE,
-    IF(t.UPDATE_TIME > s.last_update, DATEDIFF(NOW(), s.last_update), NULL)
-    FROM information_schema.TABLES t LEFT JOIN mysql.innodb_table_stats s
-    ON s.database_name = t.TABLE_SCHEMA AND s.table_name = t.TABLE_NAME
+    IF(t.UPDATE_TIME > s.analyzed, DATEDIFF(NOW(), s.analyzed), NULL)
+    FROM information_schema.TABLES t LEFT JOIN (SELECT database_name, SUBSTRING_INDEX(table_name, '#P#', 1) AS name,
+        MIN(last_update) AS analyzed FROM mysql.innodb_table_stats GROUP BY 1, 2) s
+    ON s.database_name = t.TABLE_SCHEMA AND s.name = t.TABLE_NAME
     WHERE t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.TABLE_SCHEMA NOT IN ({0})
     ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME""".format(", ".join("'{0}'".format(one) for one in SYSTEM))  # noqa: S608
 _SERVER = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('datadir', 'innodb_file_per_table', 'wsrep_on')"
@@ -57,11 +68,12 @@ class Upkeep:
         return failures
 
     def _count_freed(self, before, after):
-        now = {full_name(table): whole_bytes(table) for table in after}
+        """By what was free, which the server knows at any time; what the data take it counts now and then."""
+        now = {full_name(table): table.free_bytes for table in after}
         anew = {target for target, _quoted in self.rebuilt}
-        freed = [whole_bytes(one) - now.get(full_name(one), 0) for one in before if full_name(one) in anew]
+        freed = [one.free_bytes - now.get(full_name(one), 0) for one in before if full_name(one) in anew]
         if freed:
-            self._step.record["reclaimed_bytes"] = max(0, sum(freed))
+            self._step.record["reclaimed_bytes"] = (self._step.record["reclaimed_bytes"] or 0) + max(0, sum(freed))
 
     def _measured(self, when):
         tables = [table_of(row) for row in self._mariadb.ask(_TABLES)]
@@ -124,6 +136,8 @@ class Upkeep:
 
     def _not_done(self, target, table, error):
         """The failures, none for what is worth a warning only, of a statement that the server did not do."""
+        if error.code == GONE:
+            return []
         for codes, words in _WARNED:
             if error.code in codes:
                 self._step.warn(words.format(target, table, self._limits["attempts"]))
@@ -138,7 +152,8 @@ def checked(step, mariadb, target, table):
     except MariadbError as error:
         if error.code is None:
             return ["{0}: {1}".format(target, error.message)]
-        step.warn("{0} could not be checked: {1}".format(target, error.message))
+        if error.code != GONE:
+            step.warn("{0} could not be checked: {1}".format(target, error.message))
         return []
     return ["{0}: {1}".format(target, said)] if said else []
 
@@ -161,6 +176,8 @@ _WAITS = (
 _NO_ROOM = "{0} was not built anew: {1} has {2} free, and {3} are wanted"
 _WARNED = (
     ((LOCK_WAIT,), "{0} was left as it is: its lock was not to be had in {2} attempts. Nothing was held up for longer"),
+    ((GAVE_WAY,), "{0} was left as it is: the work gave way to others who waited for a table, in {2} attempts"),
+    ((KILLED,), "{0} was left as it is: somebody ended the work (KILL)"),
     ((OVER,), "{0} was left as it is: it took longer than roundsman_database_statement_timeout_s allows"),
     (NOT_ONLINE, "{0} cannot be built anew while others write. OPTIMIZE TABLE {1} while nobody needs it"),
     ((MUCH_WRITTEN,), "{0} was left as it is: too much was written to it meanwhile (innodb_online_alter_log_max_size)"),

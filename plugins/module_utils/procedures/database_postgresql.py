@@ -8,7 +8,7 @@ from ..discovery_servers import running_postgresql
 from ..family import size
 from . import database_postgresql_measure as measure
 from .base import ProcedureError, counted
-from .database_postgresql_ask import UNDEFINED, Postgres
+from .database_postgresql_ask import GONE, Postgres, SqlError
 from .database_postgresql_need import full_name, quoted
 from .database_postgresql_upkeep import Upkeep
 
@@ -35,12 +35,15 @@ def maintain(step, params):
     failures, unchecked, standbys = [], [], []
     for server, spec in sorted(_servers(params).items()):
         upkeep = Upkeep(step, Postgres(step, spec, params), params)
-        if upkeep.is_standby():
-            standbys.append(server)
-            continue
-        step.record["found"][server] = upkeep.found
-        for database in upkeep.databases():
-            failures += upkeep.look_after(database)
+        try:
+            if upkeep.is_standby():
+                standbys.append(server)
+                continue
+            step.record["found"][server] = upkeep.found
+            for database in upkeep.databases():
+                failures += upkeep.look_after(database)
+        except SqlError as error:
+            failures.append((error.reason, "PostgreSQL {0}: {1}".format(server, error.message)))
         unchecked += upkeep.unchecked
     if failures:
         raise ProcedureError(failures[0][0], "; ".join(words for _reason, words in failures))
@@ -70,6 +73,8 @@ def prove(step, params):
     for server, spec in sorted(_servers(params).items()):
         postgres = Postgres(step, spec, params)
         for database, before in sorted(params["before"].get(server, {}).items()):
+            if not postgres.rows("postgres", measure.is_there(database)):
+                continue
             found, indexes, own = postgres.answers(database, measure.TABLES, measure.INDEXES, measure.SIZE)
             tables += len(found)
             worse += _worse(database, before, indexes) + _mute(step, postgres, database, found)
@@ -89,12 +94,12 @@ def _worse(database, before, indexes):
 
 def _mute(step, postgres, database, tables):
     """Tables that do not answer, in words. One that the application dropped or holds says nothing of our work."""
-    mute = []
-    ask = {full_name(database, one): "SELECT 1 FROM {0} LIMIT 1".format(quoted(one)) for one in tables}  # noqa: S608
+    mute, free = [], [one for one in tables if not one["held"]]
+    ask = {full_name(database, one): "SELECT 1 FROM {0} LIMIT 1".format(quoted(one)) for one in free}  # noqa: S608
     for target, error in postgres.each(database, ask):
         if error.is_damage:
             mute.append("{0} does not answer: {1}".format(target, error.message))
-        elif error.code != UNDEFINED:
+        elif error.code not in GONE:
             step.warn("{0} could not be asked: {1}".format(target, error.message))
     return mute
 

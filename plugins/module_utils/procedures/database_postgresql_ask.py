@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import time
@@ -12,20 +13,28 @@ import time
 from ..engines.base import BackupError
 from ..sources import postgresql_talk
 from ..sources.base import Effects
+from . import database_postgresql_measure as measure
 from .base import ProcedureError
+from .database_watch import Watch
 
-LOCK_TIMEOUT, CANCELED, UNDEFINED, DUPLICATES, DISK_FULL = "55P03", "57014", "42P01", "23505", "53100"
+LOCK_TIMEOUT, CANCELED, DUPLICATES, DISK_FULL = "55P03", "57014", "23505", "53100"
+# Of a table, an index, a schema that the application dropped.
+GONE = ("42P01", "42704", "3F000")
+# Our own: the statement was ended for others who waited for it, or not begun because others are at it.
+GAVE_WAY, AT_WORK = "gave way", "at work"
 # A lock that is not to be had is asked for again after a pause in which whoever waits behind us gets his turn.
 PAUSE_S = 1.0
 # Work of hours gives way to that of the application (as autovacuum does), and ends soon when we do.
 _OPTIONS = (
-    "-c lock_timeout={lock_wait_s}s -c statement_timeout={statement_timeout_s}s -c vacuum_cost_delay=2"
+    "-c lock_timeout={0}ms -c statement_timeout={statement_timeout_s}s -c vacuum_cost_delay=2"
     " -c idle_in_transaction_session_timeout=0 -c client_min_messages=error -c search_path=pg_catalog"
 )
 _BEGIN = (
     "\\set VERBOSITY verbose\n"
-    "SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+    "SELECT set_config(name, CASE name WHEN 'transaction_timeout' THEN '0' ELSE '2s' END, false) FROM pg_settings"
+    " WHERE name IN ('client_connection_check_interval', 'transaction_timeout')"
 )
+_ROWS = "SELECT coalesce(jsonb_agg(q), '[]') FROM ({0}) q"
 
 
 class SqlError(ProcedureError):
@@ -55,65 +64,107 @@ class Postgres:
         self._attempts = limits["attempts"]
         secret = spec.get("password")
         redact = (lambda words: words.replace(secret, "***")) if secret else str
-        self._effects = Effects(None, [], None, step.tick, step.left_s, redact, step.keep_fds)
+        self._effects = lambda tick: Effects(None, [], None, tick, step.left_s, redact, step.keep_fds)
         server = postgresql_talk.server_of(spec)
-        self._server = server._replace(environment=dict(server.environment, PGOPTIONS=_OPTIONS.format(**limits)))
+        # To PostgreSQL 0 is to wait for ever.
+        options = _OPTIONS.format(max(1, limits["lock_wait_s"] * 1000), **limits)
+        self._server = server._replace(environment=dict(server.environment, PGOPTIONS=options))
 
     def rows(self, database, query):
-        """What a query finds, as a list of dicts."""
+        """What a query finds, as a list of dicts. Raises SqlError."""
         return self.answers(database, query)[0]
 
     def answers(self, database, *queries):
-        """What several queries find, in one conversation."""
-        found = "SELECT coalesce(jsonb_agg(q), '[]') FROM ({0}) q"
-        with self._talk(database) as talk:
-            return [json.loads(talk.ask(found.format(query))[0][0]) for query in queries]
+        """What several queries find, in one conversation. Raises SqlError."""
 
-    def do(self, database, statement, tidy=None):
-        """Do one statement; a lock that is not to be had is tried for again a few times. Raises SqlError.
+        def ask():
+            with self._talk(database) as talk:
+                return [_found(talk, query) for query in queries]
 
-        `tidy()` is called after each attempt that failed.
+        return self._patiently(ask)
+
+    def do(self, database, statement, unless=None, then=None, tidy=None):
+        """Do one statement, which gives way to others who wait for it. Raises SqlError.
+
+        AT_WORK is raised when the query `unless` finds anything. Returns what the query `then` finds afterwards, None
+        when it was not answered. `tidy()` is called after each attempt that failed.
         """
-        for attempt in range(1, self._attempts + 1):
-            self._step.tick()
-            try:
-                with self._talk(database) as talk:
-                    talk.ask(statement)
-            except BackupError as failure:
-                error = _not_done(failure)
-                if tidy:
-                    tidy()
-                if error.code != LOCK_TIMEOUT or attempt == self._attempts:
-                    raise error from failure
-            else:
-                return
-            time.sleep(PAUSE_S)
+
+        def work():
+            with self._giving_way(database) as talk:
+                if unless and _found(talk, unless):
+                    raise SqlError(AT_WORK, "others work there")
+                talk.ask(statement)
+                with contextlib.suppress(BackupError):
+                    return _found(talk, then) if then else None
+
+        return self._patiently(work, tidy)
 
     def each(self, database, statements):
-        """Do many short statements, by name; yields (name, SqlError) for those that were not done."""
+        """Do many statements, by name, as `do` but once; yields (name, SqlError) for those that were not done."""
         left = list(statements.items())
         while left:
             name = None
             try:
-                with self._talk(database) as talk:
+                with self._giving_way(database) as talk:
                     while left:
                         name, statement = left.pop(0)
                         self._step.tick()
                         talk.ask(statement)
-            except BackupError as failure:
+            except SqlError as error:
                 if name is None:
                     raise
-                yield name, _not_done(failure)
+                yield name, error
+
+    def _patiently(self, work, tidy=None):
+        """Work; a lock that is not to be had, or that others wanted, is tried for again a few times."""
+        for attempt in itertools.count(1):
+            self._step.tick()
+            try:
+                return work()
+            except SqlError as error:
+                if tidy:
+                    tidy()
+                if error.code not in (LOCK_TIMEOUT, GAVE_WAY) or attempt >= self._attempts:
+                    raise
+            time.sleep(PAUSE_S)
+        return None
 
     @contextlib.contextmanager
-    def _talk(self, database):
-        with postgresql_talk.talk(self._effects, self._server, database, "procedure_failed") as talk:
-            talk.ask(_BEGIN)
-            yield talk
+    def _giving_way(self, database):
+        """A conversation whose statements end when others wait for the locks that they hold."""
+        second = []
+
+        def give_way():
+            if not second:
+                second.append(stack.enter_context(self._talk(database)))
+            return bool(second[0].ask(measure.give_way(pid)))
+
+        watch = Watch(self._step)
+        try:
+            with contextlib.ExitStack() as stack:
+                talk = stack.enter_context(self._talk(database, watch.tick))
+                pid = talk.ask("SELECT pg_backend_pid()")[0][0]
+                watch.begin(give_way)
+                yield talk
+        except SqlError as error:
+            if watch.gave_way and error.code == CANCELED:
+                raise SqlError(GAVE_WAY, "others waited for it") from error
+            raise
+
+    @contextlib.contextmanager
+    def _talk(self, database, tick=None):
+        effects = self._effects(tick or self._step.tick)
+        try:
+            with postgresql_talk.talk(effects, self._server, database, "procedure_failed") as talk:
+                talk.ask(_BEGIN)
+                yield talk
+        except BackupError as failure:
+            if failure.reason != "procedure_failed":
+                raise
+            raise sql_error(failure.message) from failure
 
 
-def _not_done(failure):
-    """The SqlError of a BackupError; what is not about the statement is raised as it is."""
-    if failure.reason != "procedure_failed":
-        raise failure
-    return sql_error(failure.message)
+def _found(talk, query):
+    """The rows of a query as a list of dicts."""
+    return json.loads(talk.ask(_ROWS.format(query))[0][0])

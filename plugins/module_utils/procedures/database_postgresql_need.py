@@ -46,7 +46,7 @@ def table_work(database, tables, limits):
 
 
 def _of_table(target, table, limits):
-    if is_excluded(target, limits["exclude"]):
+    if table["held"] or is_excluded(target, limits["exclude"]):
         return None
     live, dead, changed = table["live"], table["dead"], table["changed"]
     if (table["wraparound_percent"] or 0) >= limits["wraparound_percent"]:
@@ -68,7 +68,8 @@ def leftovers(database, indexes, limits):
     found = []
     for index in indexes:
         target = full_name(database, index)
-        if index["leftover"] and not index["building"] and not is_excluded(target, limits["exclude"]):
+        is_free = not index["building"] and not index["held"]
+        if index["leftover"] and is_free and not is_excluded(target, limits["exclude"]):
             why = "left behind by a REINDEX CONCURRENTLY that failed"
             found.append(Work("remove", target, statement("DROP INDEX CONCURRENTLY", index), index, why))
     return found
@@ -91,10 +92,11 @@ def index_work(database, indexes, limits):
 
 
 def can_reindex(index):
-    """Whether REINDEX CONCURRENTLY can be sure of an index: nobody builds it, and it is no doubtful leftover."""
+    """Whether REINDEX CONCURRENTLY can be sure of an index: it is nobody's work or doubtful leftover."""
     looks_left = not index["valid"] and ("_ccnew" in index["name"] or "_ccold" in index["name"])
     of_user = index["schema"] != "pg_toast"
-    return of_user and not (index["building"] or index["partitioned"] or index["exclusion"] or looks_left)
+    is_free = not index["building"] and not index["held"]
+    return of_user and is_free and not (index["partitioned"] or index["exclusion"] or looks_left)
 
 
 def is_bloated(index, limits):
@@ -104,7 +106,7 @@ def is_bloated(index, limits):
 
 def is_checkable(index):
     """Whether amcheck can look into an index."""
-    return index["method"] == "btree" and index["valid"] and not index["partitioned"]
+    return index["method"] == "btree" and index["valid"] and not index["partitioned"] and not index["held"]
 
 
 def amchecks(database, indexes, schema):

@@ -10,7 +10,8 @@ import os
 from ..family import size, span
 from . import database_postgresql_measure as measure
 from . import database_postgresql_need as need
-from .database_postgresql_ask import CANCELED, DISK_FULL, DUPLICATES, LOCK_TIMEOUT, SqlError
+from . import database_postgresql_words as words
+from .database_postgresql_ask import DISK_FULL, GONE, SqlError
 
 # What a new index may take: the size of the old one, and its WAL may lie there, too.
 ROOM_FACTOR, ROOM_BYTES = 2, 64 << 20
@@ -29,28 +30,45 @@ class Upkeep:
         self.found = {}
 
     def is_standby(self):
-        """A standby gets what its primary does."""
-        return self._postgres.rows("postgres", measure.SERVER)[0]["standby"]
+        """A standby gets what its primary does. Raises SqlError for a login that may not do the work."""
+        server = self._postgres.rows("postgres", measure.SERVER)[0]
+        if not server["standby"] and not server["superuser"]:
+            raise SqlError(None, words.NO_SUPERUSER)
+        return server["standby"]
 
     def databases(self):
-        """Those that applications use; of the others only how far away their wraparound is."""
-        found = self._postgres.rows("postgres", measure.DATABASES)
+        """Those that applications use, and templates whose transaction numbers run out."""
+        found, chosen = self._postgres.rows("postgres", measure.DATABASES), []
         for one in found:
             self._largest("before", "postgresql_wraparound_percent", one["wraparound_percent"])
-            if one["wraparound_percent"] >= self._limits["wraparound_percent"]:
-                self._step.warn(_WRAPAROUND.format(one["name"], one["wraparound_percent"]))
-        return [one for one in found if one["open"]]
+            is_old = one["wraparound_percent"] >= self._limits["wraparound_percent"]
+            if is_old:
+                self._step.warn(words.WRAPAROUND.format(one["name"], one["wraparound_percent"]))
+            if one["open"] and (is_old or not one["template"]):
+                chosen.append(one)
+        return chosen
 
     def look_after(self, database):
         """Do what one database needs; returns the failures as (reason, words)."""
-        name, full = database["name"], self._limits["depth"] == "full"
+        try:
+            return self._look_after(database)
+        except SqlError as error:
+            if not self._postgres.rows("postgres", measure.is_there(database["name"])):
+                return []
+            return [(error.reason, words.STOPPED.format(database["name"], error.message))]
+
+    def _look_after(self, database):
+        name, full = database["name"], self._limits["depth"] == "full" and not database["template"]
         tables, indexes = self._measured(name, "before")
+        held = sorted({one["table"] for one in indexes if one["held"]} | {one["name"] for one in tables if one["held"]})
+        if held:
+            self._step.warn(words.HELD.format(name, ", ".join(held)))
         self._add("before", "postgresql_size_bytes", database["size_bytes"])
         invalid = [need.full_name(name, one) for one in indexes if not one["valid"]]
         self.found[name] = {"invalid": invalid, "size_bytes": database["size_bytes"]}
         damaged = self._damaged(name, indexes) if full else []
         if damaged:
-            return [("damaged", _DAMAGED.format(name, "; ".join(damaged)))]
+            return [("damaged", words.DAMAGED.format(name, "; ".join(damaged)))]
         failures = self._work(name, need.table_work(name, tables, self._limits))
         if full:
             failures += self._rebuild(name)
@@ -117,7 +135,7 @@ class Upkeep:
             return []
         if long and not self._step.check_mode:
             number, age = len(left) + len(works), span(long[0]["age_s"])
-            self._step.warn(_WAITS.format(database, number, long[0]["pid"], long[0]["user"], age))
+            self._step.warn(words.WAITS.format(database, number, long[0]["pid"], long[0]["user"], age))
             return []
         failures = self._work(database, [one for one in left if self._is_still_left(database, one)])
         return failures + self._work(database, [one for one in works if self._has_room(one)])
@@ -134,7 +152,7 @@ class Upkeep:
             return True
         wanted, free = work.subject["size_bytes"] * ROOM_FACTOR + ROOM_BYTES, room.f_bavail * room.f_frsize
         if free < wanted:
-            self._step.warn(_NO_ROOM.format(work.target, directory, size(free), size(wanted)))
+            self._step.warn(words.NO_ROOM.format(work.target, directory, size(free), size(wanted)))
         return free >= wanted
 
     def _work(self, database, works):
@@ -147,12 +165,16 @@ class Upkeep:
                 continue
             try:
                 with self._step.action(work.action, work.target, before, work.why) as done:
-                    tidy = (lambda one=work: self._tidy(database, one)) if work.action == "reindex" else None
-                    self._postgres.do(database, work.statement, tidy)
-                    done["detail"] = self._freed(database, work)
+                    done["detail"] = self._came_of(work, self._do(database, work))
             except SqlError as error:
                 failures += self._not_done(work, error)
         return failures
+
+    def _do(self, database, work):
+        """What the table or index is like after the work: a list of one, of none when it is gone, None if unknown."""
+        tidy = (lambda: self._tidy(database, work)) if work.action == "reindex" else None
+        then = measure.now_of(need.quoted(work.subject))
+        return self._postgres.do(database, work.statement, measure.is_vacuumed(work.subject), then, tidy)
 
     def _tidy(self, database, work):
         """Remove what a REINDEX that failed left behind; what cannot be had now, the next run finds."""
@@ -161,18 +183,25 @@ class Upkeep:
                 with contextlib.suppress(SqlError):
                     self._postgres.do(database, left.statement)
 
-    def _freed(self, database, work):
-        """What an action brought, in words; counts what it freed."""
-        before = work.subject["size_bytes"]
-        now = self._postgres.rows(database, measure.size_of(need.quoted(work.subject)))[0]["size_bytes"] or 0
-        freed = max(0, before - now)
+    def _came_of(self, work, found):
+        """What an action brought, in words; counts what it freed. `found` is what `_do` says."""
+        if found is None:
+            return work.why
+        before, told = work.subject["size_bytes"], [work.why]
+        freed = max(0, before - (found[0]["size_bytes"] if found else 0))
         self._step.record["reclaimed_bytes"] = (self._step.record["reclaimed_bytes"] or 0) + freed
-        return "{0}; {1} became {2}".format(work.why, size(before), size(now)) if freed and now else work.why
+        if found and work.action == "freeze":
+            told.append("now {0:g}%".format(found[0]["wraparound_percent"]))
+        if found and freed:
+            told.append("{0} became {1}".format(size(before), size(found[0]["size_bytes"])))
+        return "; ".join(told)
 
     def _not_done(self, work, error):
         """The failures, none for what is worth a warning only, of a statement that the server did not do."""
-        if error.code in _WARNED:
-            self._step.warn(_WARNED[error.code].format(work.target, work.statement, self._limits["attempts"]))
+        if error.code in words.WARNED:
+            self._step.warn(words.WARNED[error.code].format(work.target, work.statement, self._limits["attempts"]))
+            return []
+        if error.code in GONE:
             return []
         reason = "damaged" if error.is_damage else "no_space" if error.code == DISK_FULL else "procedure_failed"
         return [(reason, "{0}: {1} failed: {2}".format(work.target, work.statement, error.message))]
@@ -182,55 +211,21 @@ class Upkeep:
         name, limits = database["name"], self._limits
         if self._vacuumed().intersection(one.target for one in need.table_work(name, tables, limits)):
             holder = self._postgres.rows("postgres", measure.HOLDER)
-            self._step.warn(_HELD.format(name, holder[0]["what"] if holder else "an earlier transaction"))
+            self._step.warn(words.KEPT.format(name, holder[0]["what"] if holder else "an earlier transaction"))
         for one in tables:
             if need.is_wasteful(one, limits):
                 empty, heap = size(need.table_bloat(one)), size(one["heap_bytes"])
-                self._step.warn(_WASTEFUL.format(need.full_name(name, one), empty, heap))
+                self._step.warn(words.WASTEFUL.format(need.full_name(name, one), empty, heap))
         for one in indexes:
             if not one["valid"] and not one["building"] and not self._step.check_mode:
-                self._step.warn(_INVALID.format(need.full_name(name, one), need.quoted(one)))
+                self._step.warn(words.INVALID.format(need.full_name(name, one), need.quoted(one)))
         idle = need.unused(indexes, database["counted_days"], limits)
         if idle:
             names = ", ".join(need.full_name(name, one) for one in idle[:5])
             total = size(sum(one["size_bytes"] for one in idle))
-            self._step.warn(_UNUSED.format(len(idle), total, database["counted_days"], names))
+            self._step.warn(words.UNUSED.format(len(idle), total, database["counted_days"], names))
 
     def _vacuumed(self):
         """The tables that were vacuumed, so that what is dead there still is held by somebody."""
         done = (one for one in self._step.record["actions"] if one["outcome"] == "done")
         return {one["target"] for one in done if one["action"] in ("vacuum", "freeze")}
-
-
-_WRAPAROUND = (
-    "database {0} has used {1:g}% of its transaction numbers: autovacuum does not get done there. At 100% the server "
-    "takes no more writes. What it lets us into is frozen now; look for old transactions, replication slots and "
-    "prepared transactions"
-)
-_DAMAGED = (
-    "database {0} is damaged, so nothing was changed in it: {1}. Save its files before anything else. If a new version "
-    "of the C library's collations is the cause, REINDEX helps; otherwise look for failing memory and disks, and "
-    "restore"
-)
-_WAITS = (
-    "{1} indexes of {0} are to be rebuilt or removed, which was left: it would wait for the transaction of pid {2} "
-    "({3}), open for {4}. Run roundsman maintain database again when that is over"
-)
-_NO_ROOM = "{0} was not built anew: {1} has {2} free, and {3} are wanted"
-_HELD = "dead rows of {0} cannot be removed while {1} may still see them. End that, and run this again"
-_WASTEFUL = (
-    "about {1} of the {2} of {0} are empty; VACUUM leaves that to new rows. To have it back on disk use pg_repack, or "
-    "VACUUM FULL while nobody needs the table"
-)
-_INVALID = (
-    "index {0} is invalid: nothing reads it, and every write pays for it. REINDEX INDEX CONCURRENTLY {1}, or drop it"
-)
-_UNUSED = (
-    "{0} indexes ({1}) were not read in the {2} days that are counted: {3}. If no standby reads them either, drop them "
-    "by DROP INDEX CONCURRENTLY"
-)
-_WARNED = {
-    LOCK_TIMEOUT: "{0} was left as it is: the lock for {1} was not to be had in {2} attempts. Nothing was held up",
-    CANCELED: "{0} was left as it is: {1} took longer than roundsman_database_statement_timeout_s allows",
-    DUPLICATES: "{0} cannot be built: the table holds duplicates of its key. Remove those, then {1}",
-}

@@ -16,25 +16,24 @@ from .base import ProcedureError
 # A service of Type=simple counts as started before its program has come far.
 SETTLE_S = 2
 RESTARTS_TIMEOUT_S = 90
-# Without these a host is cut off, or what people, containers and virtual machines do there is.
+# PID 1 in the words of needrestart. It is executed anew where it is, and what it runs does not notice.
+MANAGER = "systemd-manager"
+# Without these a host is cut off, or what people, containers and virtual machines do there is: much what needrestart
+# spares by itself when it is not asked in batch mode.
 NEVER = (
-    "dbus.service",
-    "dbus-broker.service",
-    "systemd-logind.service",
-    "user@*.service",
-    "getty@*.service",
-    "serial-getty@*.service",
-    "display-manager.service",
-    "gdm*.service",
-    "lightdm.service",
-    "sddm.service",
-    "docker.service",
-    "containerd.service",
-    "libvirtd.service",
-    "NetworkManager.service",
-    "systemd-networkd.service",
-    "networking.service",
+    *("dbus.service", "dbus-broker.service", "systemd-logind.service", "elogind.service", "user@*.service"),
+    *("getty@*.service", "serial-getty@*.service", "emergency.service", "rescue.service", "rc-local.service"),
+    *("display-manager.service", "gdm*.service", "lightdm.service", "sddm.service", "lxdm.service", "slim.service"),
+    *("greetd.service", "xrdp*.service"),
+    *("docker.service", "containerd.service", "libvirt*.service", "virtlogd.service", "virtlockd.service"),
+    *("lxc*.service", "xendomains.service", "systemd-nspawn@*.service"),
+    *("NetworkManager.service", "ModemManager.service", "systemd-networkd.service", "networking.service"),
+    *("ifup@*.service", "wpa_supplicant*.service", "bluetooth*.service"),
+    *("openvpn*.service", "*swan*.service", "ipsec.service", "tinc*.service"),
+    *("bird*.service", "frr*.service", "quagga*.service"),
+    "unattended-upgrades.service",
 )
+_OF_RESTARTS = ("CanStart", "CanStop", "KillMode", "Transient", "Type")
 _RUNNING = ("active", "reloading")
 _SERVICE = re.compile(r"/([^/]+\.service)(?:/|$)")
 # What programs map and delete themselves, as they are meant to; data that they read is not executable.
@@ -51,18 +50,21 @@ def replaced_files(maps):
 
 
 def unit_of(cgroup):
-    """The system service of a /proc/PID/cgroup, or None: sessions of users, and what runs in containers."""
+    """The system service of a /proc/PID/cgroup, or PID 1; None: sessions of users, and what runs in containers."""
     for line in cgroup.splitlines():
         number, controllers, path = line.split(":", 2)
         if (number == "0" or controllers == "name=systemd") and "/machine.slice/" not in path:
             found = _SERVICE.search(path)
+            if path == "/init.scope":
+                return MANAGER
             return found.group(1) if found else None
     return None
 
 
 def by_needrestart(text):
-    """Services in what `needrestart -b` prints."""
-    return sorted(set(re.findall(r"^NEEDRESTART-SVC: ?(\S+)$", text, re.MULTILINE)))
+    """Services in what `needrestart -b` prints; scripts in /etc/init.d have their bare names there."""
+    found = set(re.findall(r"^NEEDRESTART-SVC: ?(\S+)$", text, re.MULTILINE))
+    return sorted(name if name == MANAGER or "." in name else name + ".service" for name in found)
 
 
 def is_spared(unit, never):
@@ -72,9 +74,10 @@ def is_spared(unit, never):
 def outdated(step, proc="/proc"):
     """Services that run what was replaced."""
     if shutil.which("needrestart"):
-        done = step.run(["needrestart", "-b", "-r", "l"], {"DEBIAN_FRONTEND": "noninteractive"})
+        # -l: of kernels and microcode it need not think.
+        done = step.run(["needrestart", "-b", "-l", "-r", "l"], {"DEBIAN_FRONTEND": "noninteractive"})
         if done.rc == 0:
-            return [unit if "." in unit else unit + ".service" for unit in by_needrestart(done.out)]
+            return by_needrestart(done.out)
     ours = _namespace(proc, "self")
     found = set()
     for pid in filter(str.isdigit, os.listdir(proc)):
@@ -88,8 +91,20 @@ def outdated(step, proc="/proc"):
 def due(step):
     """(services that are to be restarted, those that run what was replaced and are left alone)."""
     found, never = outdated(step), step.module.params["never_restart"]
-    units = [unit for unit in found if step.module.params["restart"] and not is_spared(unit, never)]
+    wanted = [unit for unit in found if step.module.params["restart"] and not is_spared(unit, never)]
+    described = dict(zip(wanted, _described(step, wanted, *_OF_RESTARTS)))
+    mine = unit_of(_text("/proc", "self", "cgroup"))
+    units = [unit for unit in wanted if unit == MANAGER or can_restart(described[unit], unit == mine)]
     return units, [unit for unit in found if unit not in units]
+
+
+def can_restart(unit, is_mine):
+    """Whether systemd would do it (it may be told to refuse, or know the unit no more), and no job is cut off by it.
+
+    Who logs in runs in the service of sshd where no session is made of it; that one lets its children live.
+    """
+    job = unit["Type"] == "oneshot" or unit["Transient"] == "yes" or (is_mine and unit["KillMode"] != "process")
+    return unit["CanStart"] == unit["CanStop"] == "yes" and not job
 
 
 def restart(step):
@@ -100,9 +115,10 @@ def restart(step):
     units, spared = due(step)
     if spared:
         step.warn("not restarted, although it runs what was replaced: " + ", ".join(spared))
-    for unit in units:
+    for unit in sorted(units, key=lambda unit: unit == MANAGER):
+        argv = ["systemctl", "daemon-reexec"] if unit == MANAGER else ["systemctl", "restart", "--", unit]
         with step.action("restart", unit):
-            done = step.run(["systemctl", "restart", "--", unit])
+            done = step.run(argv)
             if done.rc:
                 raise ProcedureError("service_failed", _DOWN.format(unit, (done.err or done.out).strip()))
     if units:
@@ -112,21 +128,27 @@ def restart(step):
 
 
 def require_running(step, units):
-    down = ["{0} is {1}".format(unit, state) for unit, state in states(step, units).items() if state not in _RUNNING]
+    down = ["{0} ({1})".format(unit, state) for unit, state in states(step, units).items() if state not in _RUNNING]
     if down:
         raise ProcedureError("service_failed", _DOWN.format(", ".join(down), "it was restarted after the update"))
 
 
 def states(step, units):
     """unit -> its state as systemd says it; one that waits for its next start after a failure is `failed`."""
+    units = [unit for unit in units if unit != MANAGER]
+    found = zip(units, _described(step, units, "ActiveState", "SubState"))
+    return {name: "failed" if unit["SubState"] == "auto-restart" else unit["ActiveState"] for name, unit in found}
+
+
+def _described(step, units, *properties):
+    """What systemd says of each of the units: property -> value."""
     if not units:
-        return {}
-    done = step.run(["systemctl", "show", "--property=Id,ActiveState,SubState", "--", *units])
-    found = {}
-    for block in done.out.strip().split("\n\n"):
-        unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        found[unit["Id"]] = "failed" if unit["SubState"] == "auto-restart" else unit["ActiveState"]
-    return found
+        return []
+    done = step.run(["systemctl", "show", "--property=" + ",".join(properties), "--", *units])
+    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.out.strip().split("\n\n")]
+    if len(blocks) != len(units) or any(set(properties) - set(block) for block in blocks):
+        raise ProcedureError("service_failed", _MUTE.format(", ".join(units), (done.err or done.out).strip()))
+    return blocks
 
 
 def failed_units(step):
@@ -143,4 +165,5 @@ def _text(proc, pid, name):
         return stream.read()
 
 
+_MUTE = "systemd does not say what it knows of {0}: {1}"
 _DOWN = "{0} does not run after the update: {1}. See `systemctl status` and `journalctl -n 50` of it."

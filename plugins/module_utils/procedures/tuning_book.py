@@ -15,6 +15,7 @@ _BLANK = {"changes": [], "refused": [], "trimmed": {}, "swapped_off": []}
 class Book:
     """A change is {kind, target, old, was, new, group, lease, settled}: `old` restores what `was`, the value before.
 
+    `earlier`, where it is there, is what we had set before: a run that was killed may not have got any further.
     It is settled when it was measured, if it was to be. Its group says which file keeps it.
     """
 
@@ -37,7 +38,7 @@ class Book:
     def put(self, change):
         """Note a change before it is made, or once more. Of several the first knows how it was before all of them."""
         before = self.find(change["kind"], change["target"])
-        noted = dict(change, old=before["old"], was=before["was"]) if before else change
+        noted = dict(change, old=before["old"], was=before["was"], earlier=before["new"]) if before else change
         self._keep(changes=[*self._without(change), noted])
 
     def drop(self, change):

@@ -59,6 +59,8 @@ class Changes:
         except ProcedureError:
             if known is None:
                 self._book.drop(change)
+            else:
+                self._book.put(known)
             raise
         kind.persist(self._book.changes(kind.name))
         self._judge(kind, self._book.find(kind.name, target), before)
@@ -81,7 +83,7 @@ class Changes:
         """Restore the value before, unless somebody has set another one since."""
         what = "{0} {1}".format(kind.name, change["target"])
         live = kind.live(change["target"])
-        if live not in (change["new"], change["was"]):
+        if live not in (change["new"], change["was"], change.get("earlier")):
             text = "{0} is {1}, which Roundsman did not set, and is left so; before it tuned it was {2}"
             self._step.warn(text.format(what, live, change["was"]))
             if self._step.check_mode:

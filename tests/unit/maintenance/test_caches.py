@@ -260,8 +260,10 @@ DEBIAN = "\n".join(
         ("ii ", "linux-headers-6.1.0-9-common", "6.1.27-1", 50000),
         ("ii ", "linux-image-6.1.0-10-amd64", "6.1.38-1", 400000),
         ("ii ", "linux-image-6.1.0-38-amd64", "6.1.147-1", 400000),
-        ("ii ", "linux-image-6.1.0-39-amd64", "6.1.148-1", 400000),
+        ("hi ", "linux-image-6.1.0-39-amd64", "6.1.148-1", 400000),
         ("rc ", "linux-image-6.1.0-7-amd64", "6.1.20-1", 0),
+        ("iF ", "linux-image-6.1.0-6-amd64", "6.1.15-1", 400000),
+        ("ii ", "linux-image-generic-hwe-22.04", "5.15.0.100.98", 14),
         ("ii ", "linux-libc-dev", "6.1.147-1", 9000),
         ("ii ", "linux-base", "4.9", 30),
     ]
@@ -281,6 +283,12 @@ RED_HAT = (
         for name in ("kernel", "kernel-core", "kernel-modules", "kernel-devel")
     )
     + "\nkernel-tools\t5.14.0-427.1.1.el9.x86_64\t9000"
+)
+
+
+STAYS = (
+    "kernel 6.1.0-9 stays, for nvidia-driver would go with it. To remove both, use "
+    "`apt-get remove linux-image-6.1.0-9-amd64`"
 )
 
 
@@ -321,6 +329,26 @@ def test_all_packages_of_an_old_kernel_of_ubuntu() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("package", "release"),
+    [
+        ("linux-image-6.12.48+deb13-amd64", "6.12.48+deb13"),
+        ("linux-headers-6.12.48+deb13-common", "6.12.48+deb13"),
+        ("linux-image-6.1.0-0.deb11.5-amd64", "6.1.0-0.deb11.5"),
+        ("linux-image-6.12.9+bpo-cloud-amd64-unsigned", "6.12.9+bpo"),
+        ("linux-modules-nvidia-535-5.15.0-91-generic", "5.15.0-91"),
+        ("linux-image-6.18.44-of-my-own", "6.18.44"),
+        ("linux-image-generic-6.8", None),
+        ("linux-image-generic-hwe-22.04-edge", None),
+        ("linux-image-686-pae", None),
+    ],
+)
+def test_names_of_kernels(package: str, release: str | None) -> None:
+    """Those of Debian 13, of backports and of kernels of one's own; of meta packages only the name looks alike."""
+    found = of_debian(f"ii \t{package}\t1\t1000")
+    assert [one.release for one in found] == ([release] if release else [])
+
+
 def test_old_kernels_of_red_hat() -> None:
     found = chosen(of_red_hat(RED_HAT), "5.14.0-362.18.1.el9.x86_64", 0)
     assert {one.partition("-5.14")[2] for one in found} == {".0-70.13.1.el9.x86_64", ".0-362.8.1.el9.x86_64"}
@@ -341,18 +369,19 @@ def test_kernels_by_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also: s
     )  # fmt: skip
     planned = a_step(CACHES, check=True, kernels=True)
     clean(planned)
-    assert actions(planned) == [("remove", "kernel 6.1.0-9", 409600000)]
-    assert planned.record["actions"][0]["detail"] == "linux-image-6.1.0-9-amd64 6.1.27-1"
+    if also:
+        assert actions(planned) == []
+        assert planned.record["warnings"] == [STAYS]
+    else:
+        assert actions(planned) == [("remove", "kernel 6.1.0-9", 409600000)]
+        assert planned.record["actions"][0]["detail"] == "linux-image-6.1.0-9-amd64 6.1.27-1"
     assert all("--simulate" in call for call in calls(tmp_path) if call.startswith("apt-get"))
     step = a_step(CACHES, kernels=True, state_dir=str(tmp_path / "state"))
-    if also:
-        with pytest.raises(ProcedureError, match="cannot go without nvidia-driver, so it stays"):
-            clean(step)
-        assert not (tmp_path / "gone").exists()
-    else:
-        clean(step)
+    clean(step)
+    assert (tmp_path / "gone").exists() == (not also)
+    assert step.record["warnings"] == planned.record["warnings"]
+    if not also:
         assert calls(tmp_path)[-1].endswith("DPkg::Lock::Timeout=0 remove linux-image-6.1.0-9-amd64")
-        assert (tmp_path / "gone").exists()
         assert step.record["reclaimed_bytes"] == 409600000
 
 

@@ -149,9 +149,25 @@ def test_what_a_procedure_explains_is_silenced_while_it_holds_the_host(desk: Des
 def test_what_is_not_known_is_refused_before_anything_is_touched(desk: Desk) -> None:
     code, hosts = desk.run("--type", "day", "--limit", "good")
     assert code == 64
-    said = "there is no type of maintenance day; known are night. Nothing was done"
+    said = "there is no type of maintenance day; known are database, full, night, routine, security. Nothing was done"
     assert hosts["good"]["problems"][0]["message"] == said
+    code, hosts = desk.run("--procedure", "sweep", "--limit", "good")
+    assert code == 64
+    said = "there is no procedure sweep; known are application, caches, database, logs, switch, tuning, updates"
+    assert hosts["good"]["problems"][0]["message"] == f"{said}. Nothing was done"
     assert not [check for host, check in desk.alerts() if host == "good"]
+
+
+def test_a_procedure_of_ones_own_is_done_by_its_name_and_one_of_ours_as_one_says(desk: Desk) -> None:
+    switch = {"role": str(desk.root / "switch")}
+    own = {"caches": switch, "swap": {**switch, "ignores": ["marker"]}}
+    desk.add("named", roundsman_maintain_procedures=own, health_after="1")
+    code, hosts = desk.run("--procedure", "swap", "caches", "named")
+    told = {record["procedure"]: record["status"] for record in hosts["named"]["maintenance"]}
+    assert (code, told) == (2, {"caches": "failed", "swap": "skipped"})
+    code, hosts = desk.run("--procedure", "swap", "named")
+    assert (hosts["named"]["maintenance"][0]["status"], desk.version("named")) == ("completed", "new")
+    assert code == 1, "the check that it may make worse is a warning"
 
 
 def test_a_lease_whose_run_a_person_knows_to_be_dead_is_taken_over_by_its_number(desk: Desk) -> None:

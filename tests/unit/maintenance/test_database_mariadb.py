@@ -70,10 +70,12 @@ def test_a_table_that_could_not_be_looked_at_is_not_called_damaged() -> None:
 
 # A server with one table that is mostly free. It notes what it is asked; the rebuilding fails as often as a file says.
 CLIENT = """#!{python}
-import pathlib, sys
+import pathlib, sys, time
 here = pathlib.Path(__file__).parent
 answers = [
     ("SHOW GLOBAL", "datadir\\t/\\ninnodb_file_per_table\\tON\\nwsrep_on\\t{{}}".format((here / "wsrep").read_text())),
+    ("CONNECTION_ID", "7"),
+    ("PROCESSLIST", (here / "waiting").read_text()),
     ("INNODB_TRX", (here / "long").read_text()),
     ("information_schema.TABLES", "shop\\torders\\tInnoDB\\t1000000\\t900000000\\tNULL"),
     ("CHECK", "shop.orders\\tcheck\\t" + (here / "check").read_text()),
@@ -86,6 +88,10 @@ for line in sys.stdin:
     elif "ALTER" in line and int((here / "fails").read_text()):
         (here / "fails").write_text(str(int((here / "fails").read_text()) - 1))
         sys.exit((here / "words").read_text())
+    while "ALTER" in line and (here / "waiting").read_text():
+        if "KILL QUERY 7" in (here / "asked").read_text():
+            sys.exit("ERROR 1317 (70100) at line 9: Query execution was interrupted")
+        time.sleep(.1)
     for words, answer in answers:
         if words in line and answer:
             print(answer)
@@ -96,7 +102,7 @@ for line in sys.stdin:
 class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.set(wsrep="OFF", long="", check="status\tOK", fails="0", words="", asked="", mariadb=CLIENT)
+        self.set(wsrep="OFF", long="", waiting="", check="status\tOK", fails="0", words="", asked="", mariadb=CLIENT)
         (folder / "mariadb").write_text(CLIENT.format(python=sys.executable))
         (folder / "mariadb").chmod(0o755)
 
@@ -148,6 +154,27 @@ def test_a_table_that_is_mostly_free(
     assert "sql_log_bin=0" in server.asked
 
 
+def test_long_work_gives_way_to_who_waits_for_it(server: Server) -> None:
+    server.set(waiting="9")
+    result = server.call(attempts=1)
+    assert result["maintenance"]["reason"] is None
+    assert "the work gave way to others who waited for a table, in 1 attempts" in result["maintenance"]["warnings"][0]
+
+
+def test_a_check_that_somebody_ended_tells_of_no_damage(server: Server) -> None:
+    server.set(check="Error\tQuery execution was interrupted")
+    result = server.call()
+    assert result["maintenance"]["reason"] is None
+    assert "shop.orders could not be checked: Query execution was interrupted" in result["maintenance"]["warnings"][0]
+
+
+def test_a_table_that_the_application_dropped_meanwhile_is_not_called_damaged(server: Server) -> None:
+    server.set(check="Error\tTable 'shop.orders' doesn't exist")
+    server.set(fails="1", words="ERROR 1146 (42S02) at line 9: Table 'shop.orders' doesn't exist")
+    result = server.call()
+    assert (result["maintenance"]["reason"], result["maintenance"]["warnings"]) == (None, [])
+
+
 def test_a_plan_changes_nothing(server: Server) -> None:
     result = server.call(check=True)
     assert [(one["action"], one["outcome"]) for one in result["maintenance"]["actions"]] == [("rebuild", "planned")]
@@ -163,7 +190,12 @@ def test_what_was_built_anew_has_to_be_whole(server: Server) -> None:
     assert proof["msg"] == "MariaDB is not as before: shop.orders: Corrupt"
 
 
-def test_a_server_that_does_not_answer(server: Server) -> None:
-    server.set(mariadb="#!/bin/sh\necho 'ERROR 2002 (HY000): cannot connect' >&2; exit 1\n")
-    result = server.call()
-    assert (result["failed"], result["msg"]) == (True, "MariaDB refuses: ERROR 2002 (HY000): cannot connect")
+def test_a_server_that_does_not_answer_keeps_no_other_from_its_maintenance(server: Server) -> None:
+    refuses = "case $* in *port=1*) echo 'ERROR 2002 (HY000): cannot connect' >&2; exit 1;; esac"
+    client = CLIENT.format(python=sys.executable)
+    server.set(client=client, mariadb=f"#!/bin/sh\n{refuses}\nexec {sys.executable} {server.folder}/client\n")
+    result = server.call(servers=[{"port": 1}, {"host": "db2"}])
+    assert (result["failed"], result["msg"]) == (
+        True, "MariaDB local:1: MariaDB refuses: ERROR 2002 (HY000): cannot connect",
+    )  # fmt: skip
+    assert [one["outcome"] for one in result["maintenance"]["actions"]] == ["done"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def leave_invalid(server: Server, statement: str) -> None:
 
 def call(server: Server, tmp_path: Path, **more: Any) -> Any:
     spec = {"host": str(server.root), "login": "postgres"}
-    return call_module("database_postgresql", tmp_path / "state", servers=[spec], **{**LIMITS, **more})
+    return call_module("database_postgresql", tmp_path / "state", **{"servers": [spec], **LIMITS, **more})
 
 
 def actions(result: dict[str, Any]) -> set[tuple[str, str]]:
@@ -189,3 +190,107 @@ def test_an_index_that_became_invalid_does_not_pass(worn: Server, tmp_path: Path
     assert proof["failed"]
     assert proof["maintenance"]["reason"] == "verification_failed"
     assert proof["msg"] == "PostgreSQL is not as before: index shop.public.orders_code became invalid"
+
+
+def test_a_standby_is_left_to_its_primary(worn: Server, tmp_path: Path) -> None:
+    specs = [{"host": str(one), "login": "postgres"} for one in (worn.root, worn.root / "standby")]
+    with worn.standby() as standby:
+        worn.sql("UPDATE orders SET state = 2")
+        wait_until(lambda: worn.sql("SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication") == "t")
+        before = standby.sql(STATE)
+        alone = call(worn, tmp_path, servers=specs[1:])
+        assert (alone["changed"], alone["maintenance"]["actions"]) == (False, [])
+        assert alone["msg"] == f"PostgreSQL: left standby {standby.root}:5432 to its primary"
+        assert standby.sql(STATE) == before
+        both = call(worn, tmp_path, servers=specs, depth="light")
+        assert both["msg"].endswith(f"left standby {standby.root}:5432 to its primary")
+        assert ("vacuum", "shop.public.orders") in actions(both)
+        assert list(both["maintenance"]["found"]) == [f"{worn.root}:5432"]
+
+
+def test_nobody_waits_for_what_somebody_holds_exclusively(worn: Server, tmp_path: Path) -> None:
+    with transaction(worn, "LOCK TABLE orders"):
+        result = call(worn, tmp_path, lock_wait_s=1, attempts=1)
+    assert "failed" not in result
+    assert ("analyze", "shop.public.twice") in actions(result)
+    assert not [target for _action, target in actions(result) if "orders" in target]
+    (warning,) = result["maintenance"]["warnings"]
+    assert "tables of shop were left out" in warning
+    assert warning.endswith("or waits to: orders. Run roundsman maintain database again when that is over")
+
+
+# ANALYZE computes what an index of an expression holds, and takes its time for it.
+SLOW = """CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+    IF current_setting('application_name') = 'roundsman' THEN PERFORM pg_sleep(60); END IF; RETURN $1; END $$;
+    CREATE TABLE slow (id int) WITH (autovacuum_enabled = off); CREATE INDEX ON slow (slow(id));
+    INSERT INTO slow VALUES (1);"""
+
+
+def test_long_work_gives_way_to_who_waits_for_it(worn: Server, tmp_path: Path) -> None:
+    """ALTER TABLE waits for ANALYZE, and every reader for ALTER TABLE."""
+    waited_s: list[float] = []
+
+    def alter() -> None:
+        wait_until(lambda: worn.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1")
+        began = time.monotonic()
+        worn.sql("SET lock_timeout = '30s'; ALTER TABLE slow ADD more int")
+        waited_s.append(time.monotonic() - began)
+
+    worn.sql(SLOW)
+    thread = threading.Thread(target=alter)
+    thread.start()
+    result = call(worn, tmp_path, depth="light", attempts=1)
+    thread.join()
+    worn.sql("DROP TABLE slow")
+    assert "failed" not in result
+    gave_way = 'shop.public.slow was left as it is: ANALYZE "public"."slow" gave way to others who waited for the table'
+    assert [one for one in result["maintenance"]["warnings"] if one.startswith(gave_way)]
+    assert ("vacuum", "shop.public.orders") in actions(result)
+    assert waited_s
+
+
+def test_transaction_numbers_that_run_out_are_given_back(worn: Server, tmp_path: Path) -> None:
+    worn.grow_old(24)
+    limits: dict[str, Any] = {"depth": "light", "wraparound_percent": 1}
+    plan = call(worn, tmp_path, check=True, **limits)
+    wanted = {("freeze", "shop.public.orders"), ("freeze", "template1.pg_catalog.pg_description")}
+    assert wanted < actions(plan)
+    # Not all of the catalogs, each of which takes a moment.
+    record = call(worn, tmp_path, exclude=["postgres.*", "*.pg_catalog.pg_[!d]*"], **limits)["maintenance"]
+    assert wanted < {(one["action"], one["target"]) for one in record["actions"] if one["outcome"] == "done"}
+    (orders,) = (one for one in record["actions"] if one["target"] == "shop.public.orders")
+    assert orders["detail"].startswith("1.2% of the transaction numbers used; now 0%")
+    assert worn.sql("SELECT age(relfrozenxid) < 1000 FROM pg_class WHERE relname = 'orders'") == "t"
+    warned = [one.split()[1] for one in record["warnings"] if "transaction numbers" in one]
+    assert warned == ["postgres", "shop", "template0", "template1"]
+
+
+def test_a_table_where_vacuum_is_at_work_is_left_to_it(worn: Server, tmp_path: Path) -> None:
+    """A lock of ours would end autovacuum, and all that it did be lost."""
+
+    def vacuum() -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            worn.sql("SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1; VACUUM orders")
+
+    thread = threading.Thread(target=vacuum)
+    thread.start()
+    try:
+        wait_until(lambda: worn.sql("SELECT count(*) FROM pg_stat_progress_vacuum") == "1")
+        result = call(worn, tmp_path, depth="light")
+        assert worn.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum") == "t"
+    finally:
+        thread.join()
+    assert "failed" not in result
+    assert [
+        one
+        for one in result["maintenance"]["warnings"]
+        if one.startswith("shop.public.orders was left as it is: a VACUUM is")
+    ]
+
+
+def test_what_the_application_drops_meanwhile_is_no_failure(worn: Server, tmp_path: Path) -> None:
+    found = call(worn, tmp_path, check=True)["maintenance"]["found"]
+    gone = {"invalid": [], "size_bytes": 0}
+    for databases in found.values():
+        databases["dropped"] = gone
+    assert "failed" not in call(worn, tmp_path, before=found)

@@ -24,6 +24,7 @@ TEXT = [33, 0.0, -1, "i"]
 def table(**more: Any) -> dict[str, Any]:
     fresh = {
         "schema": "public", "name": "orders", "size_bytes": 1 << 30, "heap_bytes": 1 << 30, "rows": 1e6, "live": 10**6,
+        "held": False,
         "dead": 0, "changed": 0, "never_analyzed": False, "wraparound_percent": 5.0, "fillfactor": 100,
         "block_bytes": 8192, "columns": [BIGINT],
     }  # fmt: skip
@@ -34,7 +35,7 @@ def index(**more: Any) -> dict[str, Any]:
     fresh = {
         "schema": "public", "table": "orders", "name": "orders_pkey", "size_bytes": 22_487_040, "rows": 1e6,
         "block_bytes": 8192, "valid": True, "partitioned": False, "method": "btree", "needed": False,
-        "exclusion": False,
+        "exclusion": False, "held": False,
         "scans": 1, "fillfactor": 90, "building": False, "leftover": False, "columns": [BIGINT],
     }  # fmt: skip
     return {**fresh, **more}

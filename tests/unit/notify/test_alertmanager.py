@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -151,6 +152,19 @@ def test_every_tick_repeats_what_the_receiver_was_told_and_nothing_else(
     }
     assert refresh(store, channels) == {"team/alertmanager/1": Outcome(ok=True, detail="HTTP 200 OK")}
     assert [len(firing(running, host)) for host in ("tick1", "tick2", "tick3")] == [1, 0, 0]
+
+
+def test_one_that_hangs_does_not_let_others_forget(tmp_path: Path) -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Slow(Alertmanager):
+        def refresh(self, states: Iterable[AlertState]) -> Outcome:
+            # Returns only while another one is being refreshed, too.
+            meeting.wait()
+            return super().refresh(states)
+
+    channels = {"team": {name: Slow("http://127.0.0.1:9") for name in ("one", "two")}}
+    assert refresh(Store(f"sqlite:///{tmp_path}/store.db"), channels).keys() == {"one", "two"}
 
 
 def test_an_alert_that_nobody_repeats_expires(running: RealAlertmanager) -> None:
