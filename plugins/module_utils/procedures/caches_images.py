@@ -153,7 +153,7 @@ def used_bytes(root, tick):
         tick()
         try:
             infos = [(entry.path, entry.stat(follow_symlinks=False)) for entry in os.scandir(folders.pop())]
-        except FileNotFoundError:
+        except OSError:  # it is gone meanwhile
             continue
         mine = [(path, info) for path, info in infos if info.st_dev == device]
         folders += [path for path, info in mine if stat.S_ISDIR(info.st_mode)]
