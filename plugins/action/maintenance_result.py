@@ -44,6 +44,9 @@ class ActionModule(ActionBase):
             if answer.get("failed"):
                 parts["warnings"] = [*parts["warnings"], "the lease could not be given back: %s" % answer.get("msg")]
             parts["records"] = answer.get("records", [])
+            if "records" not in answer and parts["failure"]:
+                # What was done is not known.
+                parts["failure"] = dict(parts["failure"], step=False)
         parts["regressions"] = regressions(parts["after"], parts["before"], parts.pop("ignored"))
         parts["host"] = task_vars["inventory_hostname"]
         parts["duration_s"] = round(time.time() - parts["began_at"], 3)

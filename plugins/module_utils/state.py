@@ -67,7 +67,9 @@ class State:
         try:
             _take(fd, path, what, clock() + patience_s, clock, sleep)
             os.ftruncate(fd, 0)
-            os.pwrite(fd, "{0}\n".format(os.getpid()).encode(), 0)
+            # For whoever waits. On a full disk it is held without.
+            with contextlib.suppress(OSError):
+                os.pwrite(fd, "{0}\n".format(os.getpid()).encode(), 0)
             try:
                 yield fd
             finally:

@@ -122,6 +122,7 @@ from ..module_utils.engines.base import BackupError
 from ..module_utils.procedures.base import ProcedureError
 from ..module_utils.procedures.fitness import require_fit
 from ..module_utils.procedures.lease import Leases
+from ..module_utils.procedures.step import FULL
 from ..module_utils.state import State, own_directory
 
 
@@ -138,9 +139,15 @@ def _take(module, leases, state):
 
 def _give_back(module, leases):
     number = module.params["number"]
-    if not module.check_mode:
-        leases.end(number, time.time(), module.params["lock_timeout_s"])
-    return {"changed": True, "lease": None, "previous": [], "records": leases.journal(number).records()}
+    failure = {}
+    try:
+        if not module.check_mode:
+            leases.end(number, time.time(), module.params["lock_timeout_s"])
+    except (ProcedureError, OSError) as error:
+        # The lease ends by itself; what was done under it counts all the same.
+        failure = {"failed": True, "msg": str(error), "reason": getattr(error, "reason", "no_space")}
+    records = leases.journal(number).records()
+    return dict(failure, changed=not failure, lease=None, previous=[], records=records)
 
 
 def main():
@@ -168,6 +175,11 @@ def main():
         answer = _take(module, leases, state) if module.params["state"] == "present" else _give_back(module, leases)
     except (ProcedureError, BackupError) as error:
         module.fail_json(msg=error.message, reason=error.reason, **getattr(error, "results", {}))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        text = "the lease cannot be kept in {0}: {1}. Nothing was done. Make room there."
+        module.fail_json(msg=text.format(state.directory, error.strerror), reason="no_space")
     module.exit_json(**answer)
 
 

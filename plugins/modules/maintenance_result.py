@@ -30,7 +30,9 @@ options:
     type: float
     required: true
   failure:
-    description: What ended it early, a mapping of C(msg) and, when a module of Roundsman failed, C(reason).
+    description:
+      - What ended it early, a mapping of C(msg) and, when a module of Roundsman failed, C(reason); C(step) is true when
+        that was a step of the procedure, whose actions are in the journal of the lease.
     type: dict
   before:
     description: Check results before the procedure.

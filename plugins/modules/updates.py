@@ -77,13 +77,15 @@ options:
     default: false
   restart:
     description:
-      - Whether services that run what was replaced are restarted. They are found by needrestart where it is there.
+      - Whether services that run what was replaced are restarted. They are found by needrestart where it is there. PID
+        1 is C(systemd-manager) among them, and executed anew.
     type: bool
     default: true
   never_restart:
     description:
       - Patterns of services that are never restarted, but reported, besides those that a host cannot do without while
-        it is in use; D-Bus, logins, the network, display managers, and what runs containers and virtual machines.
+        it is in use; D-Bus, logins, the network, display managers, and what runs containers and virtual machines. Jobs,
+        and units that systemd would not restart, are reported as well.
     type: list
     elements: str
     default: []

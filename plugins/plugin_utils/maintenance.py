@@ -9,6 +9,8 @@ from ..module_utils.family import CRITICAL, OK, UNKNOWN, WARNING
 PHASES = ("pre-check", "backup", "execute", "verify")
 ROLLBACKS = ("done", "failed", "none")
 RANK = {OK: 0, WARNING: 1, UNKNOWN: 2, CRITICAL: 3}
+# What these actions bring to a host changes nothing that serves there.
+PREPARING = {"fetch", "download"}
 # A healthy answer may take this much longer than before, and needs this many seconds more to be worth a word.
 SLOWER_FACTOR, SLOWER_LEAST_S = 3.0, 0.5
 
@@ -56,6 +58,8 @@ def _slower(was, check):
 def summed_up(parts):
     """The record of docs/records.md: `parts` are what the module maintenance_result documents, with `records`."""
     records, worse = parts["records"], parts["regressions"]
+    if is_untouched(parts):
+        parts = dict(parts, rollback="none")
     reclaimed = [one["reclaimed_bytes"] for one in records if one["reclaimed_bytes"] is not None]
     failure = parts["failure"]
     return {
@@ -86,6 +90,12 @@ def _merged(records, key):
     return merged
 
 
+def is_untouched(parts):
+    """Whether it failed at a step of our own before its first change: then there was nothing to roll back."""
+    begun = {action["action"] for one in parts["records"] for action in one["actions"]}
+    return bool(parts["failure"] and parts["failure"].get("step")) and begun <= PREPARING
+
+
 def _status(parts):
     if parts["failure"] is None:
         warned = parts["warnings"] or any(one["warnings"] for one in parts["records"])
@@ -101,7 +111,7 @@ def _message(parts):
         said = [one["message"] for one in parts["records"] if one["message"]]
         return "{0} of {1}: {2}".format(procedure, host, "; ".join(said) or "done")
     worse = ", ".join("{check} is {after}: {message}".format(**one) for one in parts["regressions"])
-    why = "worse than before: " + worse if worse else failure["msg"]
+    why = "worse than before: " + worse if worse else failure["msg"].rstrip(".")
     what = {
         "pre-check": "skipped, nothing was done",
         "backup": "not begun, for what it touches could not be saved",
@@ -114,4 +124,6 @@ def _message(parts):
         "none": ". Nothing was rolled back; the actions say what was done",
         None: "",
     }[parts["rollback"]]
+    if is_untouched(parts):
+        undone = ". Nothing was changed"
     return "{0} of {1} {2}: {3}{4}".format(procedure, host, what, why, undone)

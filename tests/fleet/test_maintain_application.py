@@ -36,6 +36,7 @@ ExecStart=/usr/bin/python3 server.py
 Restart=on-failure
 RestartSec=100ms
 """
+STATE = "/var/lib/roundsman"
 # The first time it never ends, so that it can be killed there.
 MIGRATE = "echo $PPID > /run/shop/module; test -e /run/shop/once || { touch /run/shop/once; exec sleep 300; }"
 SHOP = {
@@ -56,13 +57,16 @@ class Desk:
         self.fleet = fleet
         self.host = fleet.host("shop1", failed_unit=True, variables=VARIABLES)
         self.folder = folder
-        versions = {"1.0": {}, "1.1": {}, "2.0": {"starts": False}, "3.0": {"slow_s": 2}, "4.0": {"fills": True}}
+        versions = {
+            "1.0": {}, "1.1": {}, "2.0": {"starts": False}, "3.0": {"slow_s": 2}, "4.0": {"fills": True}, "5.0": {},
+        }  # fmt: skip
         for version, faults in versions.items():
             how = {"slow_s": 0, "fills": False, "starts": True, **faults}
             self.host.write(f"/srv/artifacts/{version}.py", SERVER.format(version=version, **how))
         self.host.write("/etc/systemd/system/shop.service", UNIT)
         self.host.run(
             "install -d -o ops /run/shop && install -d /srv/shop && mount -t tmpfs -o size=8M shop /srv/shop"
+            f" && install -d -m 700 {STATE} && mount -t tmpfs -o size=8M,mode=700 state {STATE}"
             " && systemctl daemon-reload"
         )
 
@@ -142,6 +146,33 @@ def test_a_run_killed_in_the_middle_is_gone_on_with(desk):
     assert (known["serving"], known["update"]["begun"]) == ("1.1", "done")
 
 
+# All but 100 KiB: room for the lease and the journal, and not for a way back.
+FILL = f"head -c $(($(stat -f -c '%a * %S' {STATE}) - 102400)) /dev/zero > {STATE}/ballast"
+SERVES = "systemctl show -P MainPID shop; ls /srv/shop/releases"
+
+
+def test_a_disk_without_room_for_the_way_back_stops_nothing(desk):
+    serves = desk.host.run(SERVES).stdout
+    desk.host.run(FILL)
+    refused = desk.bring("5.0")
+    assert (refused["status"], refused["reason"], refused["actions"]) == ("failed", "no_space", []), refused
+    assert f"{STATE}/applications has no room for the 256 KiB" in refused["message"]
+    assert desk.host.run(SERVES).stdout == serves
+    desk.host.run(f"rm {STATE}/ballast")
+
+
+def test_a_disk_that_becomes_full_leaves_an_account_and_the_old_version(desk):
+    fills = {"command": f"cat /dev/zero > {STATE}/ballast || true", "user": "root"}
+    record = desk.bring("5.0", migrate=fills, irreversible=False)
+    assert (record["status"], record["reason"]) == ("rolled-back", "no_space"), record
+    done = [one["action"] for one in record["actions"] if one["outcome"] == "done"]
+    assert done[:3] == ["fetch", "stop", "switch"]
+    assert done[-4:] == ["stop", "switch back", "start", "verify"]
+    assert record["warnings"] == []
+    assert desk.serves() == "1.1"
+    desk.host.run(f"rm {STATE}/ballast")
+
+
 TICK_UNIT = """[Service]
 ExecStart=/bin/sh ${ROUNDSMAN_RELEASE}/tick.sh
 """
@@ -184,7 +215,8 @@ def test_a_unit_has_its_version_in_a_drop_in_and_its_release_from_an_archive(des
     assert state() == serving
 
     refused = bring("2", sums[0])
-    assert refused["status"] == "rolled-back", refused
+    assert (refused["status"], refused["rollback"]) == ("failed", "none"), refused
+    assert refused["message"].endswith("Nothing was changed")
     assert "tick-2.tar.gz has another checksum" in refused["message"]
     assert state() == serving
 

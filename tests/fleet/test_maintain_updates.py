@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fleet import base
+from tests.fleet import base, packages
 from tests.fleet.package_repository import DNF, MORE, UPDATES
 from tests.fleet.roundsman import Roundsman
 
@@ -36,8 +36,14 @@ SETTINGS = {
 STATE = "dpkg-query -W -f '${binary:Package} ${Version} ${db:Status-Abbrev}\\n'"
 # What is written by logging in, by time passing, and by Ansible for as long as it is there.
 PASSING = ("/proc", "/sys", "/run", "/tmp", "/var/log", "*/.ansible", "*/.cache")
-FILES = "find / -xdev \\( -path '" + "' -o -path '".join(PASSING) + "' \\) -prune -o -printf '%p %s %T@ %i\\n'"
-
+PRUNED = " -o ".join(f"-path '{path}'" for path in PASSING)
+FILES = f"find / /var/log/apt -xdev \\( {PRUNED} \\) -prune -o -printf '%p %s %T@ %i\\n'"
+NEEDRESTART = "/usr/sbin/needrestart"
+# As an update of systemd does it.
+REPLACE_A_LIBRARY_OF_PID_1 = """
+library=$(ls /usr/lib/x86_64-linux-gnu/systemd/libsystemd-core-*.so)
+cp -p $library $library.new; mv $library.new $library
+"""
 RPMS = "rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}\\n' | sort"
 ANSIBLE = Path(sys.executable).parent / "ansible"
 
@@ -45,7 +51,9 @@ ANSIBLE = Path(sys.executable).parent / "ansible"
 @pytest.fixture(scope="module")
 def alba(shared_fleet):
     host = shared_fleet.host("alba", tree=base.peer_tree, variables=SETTINGS)
-    host.run(f"set -eu; {UPDATES}")
+    # Most tests do without it. Later there is no repository that has it.
+    packages.install(host, "needrestart")
+    host.run(f"set -eu; chmod -x {NEEDRESTART}; {UPDATES}")
     return host
 
 
@@ -151,8 +159,12 @@ def test_a_host_that_is_unwell_stays_out_of_service_until_it_is_well(alba, round
     assert any("stays drained: shop is CRITICAL" in warning for warning in record["warnings"]), record["warnings"]
     assert alba.read("/root/hooks").split() == ["drain", "drain"]
 
-    alba.run(f"set -eu; {MORE} serving 200; build shop 1.2 stable; index stable")
-    maintained(roundsman, "updates")
+    alba.run(f"set -eu; {MORE} serving 200; build shop 1.2 stable; library; build libfleet 1.1 stable; index stable")
+    # From here on needrestart finds what runs what was replaced, PID 1 included.
+    alba.run(f"chmod +x {NEEDRESTART}; {REPLACE_A_LIBRARY_OF_PID_1}")
+    record = maintained(roundsman, "updates")
+    assert done(record, "restart") == ["clock.service", "systemd-manager"], record
+    assert (record["before"]["outdated_services"], record["after"]["outdated_services"]) == (1, 0)
     assert alba.read("/root/hooks").split() == ["drain", "drain", "drain", "undrain"]
 
 

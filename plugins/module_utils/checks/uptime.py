@@ -13,7 +13,8 @@ from ..family import GRADES, family, finding, grade, judge, limits, perf, span, 
 FLAG = "/run/reboot-required"  # written by update-notifier, unattended-upgrades and needrestart
 KERNEL = re.compile(r"vmlinuz-\d+\.")  # and not vmlinuz-0-rescue-...
 OF_RED_HAT = re.compile(r"\.(?:el|fc)\d.*")  # its release, and the architecture
-NUMBERS = r"[\d._-]"
+# What differs between two releases of one flavour: 6.1.0-39-amd64, 6.12.48+deb13-amd64. x86_64+debug is a flavour.
+NUMBERS = r"[+~]\w+(?=-)|[\d._-]"
 
 
 def kernel_order(release):

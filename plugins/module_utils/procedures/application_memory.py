@@ -9,6 +9,7 @@ import json
 import os
 
 from ..state import read_json, replace_file
+from .base import ProcedureError
 
 BLANK = {"serving": None, "update": None, "failed": None}
 # Given back before a rollback, so that the state and the journal have room when the new version filled the disk.
@@ -29,12 +30,18 @@ class Memory:
         self._state.make("applications")
         replace_file(self._path, json.dumps(self.known, sort_keys=True))
 
-    def reserve(self):
-        """Take room on the disk beforehand."""
-        self._state.make("applications")
-        with open(self._reserve, "wb") as stream:
-            stream.write(bytes(_RESERVE_BYTES))
-            os.fsync(stream.fileno())
+    def begin(self, update):
+        """Keep an update that is about to begin, with room for its way back. Raises ProcedureError(no_space)."""
+        directory = self._state.make("applications")
+        try:
+            with open(self._reserve, "wb") as stream:
+                stream.write(bytes(_RESERVE_BYTES))
+                os.fsync(stream.fileno())
+            self.keep(update=update)
+        except OSError as error:
+            self.release()
+            text = "{0} has no room for the {1} KiB that a way back may need ({2}). Nothing was done. Make room there."
+            raise ProcedureError("no_space", text.format(directory, _RESERVE_BYTES >> 10, error.strerror)) from error
 
     def release(self):
         with contextlib.suppress(FileNotFoundError):

@@ -7,6 +7,7 @@ Whoever comes next, after any death, reads there how far the update came: it is 
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ..engines.base import BackupError
@@ -79,41 +80,41 @@ class Update:
             "previous": self._recipe.remember(),
             "was_well": bool(serving or self._params["unit"]) and self._is_well(serving),
         }
-        self._memory.reserve()
-        self._memory.keep(update=update)
+        self._memory.begin(update)
 
     def _forward(self, hooks):
         update = self._memory.known["update"]
-        for name in hooks:
-            update = dict(update, begun=name, lease=self._params["lease"])
-            self._memory.keep(update=update)
-            if not self._is_there(name):
-                continue
+        for name in filter(self._is_there, hooks):
             try:
                 with self._noted(name, update["from"], update["to"]):
+                    # What cannot be noted is not begun.
+                    self._memory.keep(update=dict(update, begun=name, lease=self._params["lease"]))
+                    update = self._memory.known["update"]
                     self._run(name, update["to"], update)
             except (ProcedureError, BackupError, OSError) as failure:
-                self._failed(update, _explained(failure))
-        self._memory.keep(serving=update["to"], update=dict(update, begun=DONE), failed=None)
+                self._failed(name, update, _explained(failure))
+        try:
+            self._memory.keep(serving=update["to"], update=dict(update, begun=DONE), failed=None)
+        except OSError as failure:
+            self._failed("noting that it serves", update, _explained(failure))
         self._memory.release()
         self._prune(update)
         self._figure("after", update["to"])
         return "{0} {1} serves{2}".format(self._params["id"], update["to"], words.instead_of(update["from"]))
 
-    def _failed(self, update, failure):
-        """Leave things as they can best be left, and raise what came of it."""
-        name, application = update["begun"], self._params["id"]
-        what = "{0} {1}: {2} failed: {3}".format(application, update["to"], name, failure.message)
-        if name == "fetch":
+    def _failed(self, name, update, failure):
+        """Leave things as they can best be left after the hook `name`, and raise what came of it."""
+        what = "{0} {1}: {2} failed: {3}".format(self._params["id"], update["to"], name, failure.message)
+        if not has_begun(update, "stop"):
             self._releases.discard(update["to"])
-            self._memory.keep(update=None)
             self._memory.release()
+            self._memory.keep(update=None)
             text = "{0}. Nothing was stopped or switched; {1} is what it was"
             raise ProcedureError(failure.reason, text.format(what, update["from"] or "nothing")) from failure
         self._refuse_the_irreversible(update, what)
         if not self._params["rollback"]:
             text = "{0}. It was left as it is, for rolling back is switched off; the next run goes on with {1}"
-            raise ProcedureError(failure.reason, text.format(what, name)) from failure
+            raise ProcedureError(failure.reason, text.format(what, update["begun"])) from failure
         self._back(update, "{0}: {1}".format(name, failure.message))
         text = "{0}. {1} was put back{2}"
         again = " and serves again" if update["was_well"] else ""
@@ -121,11 +122,10 @@ class Update:
 
     def _back(self, update, why):
         """Undo an update as far as it was begun. What fails here leaves it marked, and the next run tries again."""
-        self._memory.release()
         update = dict(update, back=why)
-        self._memory.keep(update=update)
         to, old = update["to"], update["from"]
         try:
+            self._note_back(update)
             if has_begun(update, "switch"):
                 self._undo("stop", to, update)
             if has_begun(update, "migrate") and "migrate_undo" in self._hooks:
@@ -140,13 +140,28 @@ class Update:
             if update["was_well"]:
                 with self._noted("verify", to, old):
                     self._hooks.verify(old, update, self._params["verify_within_s"])
+            failed = None if why == INTERRUPTED else {"version": to, "why": why, "at": int(time.time())}
+            self._memory.keep(serving=old, update=None, failed=failed)
         except (ProcedureError, BackupError, OSError) as failure:
             explained = _explained(failure)
             text = words.STUCK.format(self._params["id"], to, why, old or "what was there", explained.message)
             raise ProcedureError("rollback_failed", text) from failure
-        failed = None if why == INTERRUPTED else {"version": to, "why": why, "at": int(time.time())}
-        self._memory.keep(serving=old, update=None, failed=failed)
         self._figure("after", old)
+
+    def _note_back(self, update):
+        """Keep that an update is undone, and give its reserve back.
+
+        What fills the disk may be the new version: then it is stopped before, or it would have the reserve as well.
+        """
+        try:
+            self._memory.keep(update=update)
+        except OSError:
+            if "stop" in self._hooks and has_begun(update, "start"):
+                with contextlib.suppress(ProcedureError, BackupError, OSError):
+                    self._hooks.command("stop", update["to"], update)
+            self._memory.release()
+            self._memory.keep(update=update)
+        self._memory.release()
 
     def _undo(self, name, version, update):
         if name in self._hooks:

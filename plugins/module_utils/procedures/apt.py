@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 
-from .apt_plan import ENVIRONMENT, NO_CACHES, AptPlan
+from .apt_plan import ENVIRONMENT, NOTHING_WRITTEN, AptPlan
 from .apt_words import archive_name, arguments, arguments_back, last_words
 from .base import ProcedureError
 from .detached import run_detached
@@ -144,4 +144,4 @@ def opened(step, directory):
     with tempfile.TemporaryDirectory(prefix="roundsman-lists-") as lists:
         os.chmod(lists, 0o755)  # noqa: S103  (apt fetches as a user of its own)
         own = ["-o", "Dir::State::lists=" + lists] if step.module.params["refresh"] else []
-        yield Apt(step, directory, [*NO_CACHES, *own])
+        yield Apt(step, directory, [*NOTHING_WRITTEN, *own])

@@ -34,8 +34,11 @@ ENVIRONMENT = {
     "NEEDRESTART_MODE": "l",
 }
 WITH_HELD = ["--ignore-hold", "--allow-change-held-packages"]
-# Plans that change nothing must not write apt's caches either.
-NO_CACHES = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+# Also when it only simulates, apt writes its caches, and a log of what it thought (/var/log/apt/eipp.log.xz).
+NOTHING_WRITTEN = [
+    *("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="),
+    *("-o", "Dir::Log::Planner=/dev/null"),
+]
 NOT_FETCHED = (
     "the lists of packages could not be fetched, so what there is to update is not known: {0}. Nothing was done."
 )
@@ -126,7 +129,7 @@ class AptPlan:
         return bool(change["from"] and change["to"]) and is_from(change["origin"], self._params["security_origins"])
 
     def _unmet(self):
-        done = self._step.run(["apt-get", "-qq", *NO_CACHES, "-o", "Debug::NoLocking=1", "check"])
+        done = self._step.run(["apt-get", "-qq", *NOTHING_WRITTEN, "-o", "Debug::NoLocking=1", "check"])
         return {"dependencies": "unmet ({0})".format(last_words(done.err or done.out))} if done.rc else {}
 
     @contextlib.contextmanager
@@ -140,7 +143,7 @@ class AptPlan:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape") as status:
             status.write(text)
             status.flush()
-            yield [*NO_CACHES, "-o", "Dir::State::status=" + status.name]
+            yield [*NOTHING_WRITTEN, "-o", "Dir::State::status=" + status.name]
 
     def _ask(self, argv):
         done = self._step.run(argv, ENVIRONMENT)

@@ -11,18 +11,19 @@ from collections import namedtuple
 
 from ..checks.uptime import installed_kernels, kernel_order
 from ..state import State, own_directory
+from .apt_plan import NOTHING_WRITTEN
 from .base import ProcedureError
 from .detached import run_detached
 from .programs import answer
 
-# release: what its packages have in common: 6.1.0-18, or on Red Hat the whole of `uname -r`
+# release: what its packages have in common: 6.1.0-18, 6.12.48+deb13, or on Red Hat the whole of `uname -r`
 Package = namedtuple("Package", "name release version size_bytes")
 
-_OF_DEBIAN = re.compile(r"linux-(image|modules|headers)-(?:\w+-)*?(\d+\.\d+(?:\.\d+)?-\d+)(?:-.*)?")
+# A meta package has the version of its distribution at most: linux-image-generic-hwe-22.04.
+_RELEASE = r"\d+\.\d+(?:-\d|[.+~]\w)[\w.+~]*(?:-\d[\w.+~]*)?"
+_OF_DEBIAN = re.compile(r"linux-(?:image|modules|headers)-(?:\w+-)*?(" + _RELEASE + ")(?:-.*)?")
 _OF_RED_HAT = re.compile(r"kernel(-uek)?(-core|-modules|-modules-core|-modules-extra|-devel)?")
 _REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
-# Without these apt writes its index anew even when it only simulates.
-_NOTHING_WRITTEN = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
 _APT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
 
 
@@ -36,9 +37,14 @@ class Kernels:
         manager = self._manager(step) if self._wanted else None
         if manager is None:
             return 0
-        packages, removable, remove = manager
+        packages, removable, companions, remove = manager
         freed_bytes = 0
         for release, doomed in old_kernels(packages, removable, os.uname().release, self._keep):
+            more = companions(step, doomed)
+            if more:
+                names = " ".join(one.name for one in doomed)
+                step.warn(_STAYS.format(release, ", ".join(more), names))
+                continue
             size_bytes = sum(one.size_bytes for one in doomed)
             words = ", ".join("{0} {1}".format(one.name, one.version) for one in doomed)
             if step.check_mode:
@@ -50,23 +56,21 @@ class Kernels:
         return freed_bytes
 
     def _manager(self, step):
-        """(installed packages of kernels, names of those that may go, how to remove some), or None without any."""
+        """(installed packages of kernels, names of those that may go, what would go with some, how to remove some).
+
+        None where there are none.
+        """
         if shutil.which("dpkg-query"):
             packages = _of_debian(step)
-            return (packages, _removable(step), self._apt_remove) if packages else None
+            return (packages, _removable(step), _apt_companions, self._apt_remove) if packages else None
         if shutil.which("rpm"):
             packages = _of_red_hat(step)
-            return (packages, {one.name for one in packages}, _dnf_remove) if packages else None
+            return (packages, {one.name for one in packages}, _dnf_companions, _dnf_remove) if packages else None
         return None
 
     def _apt_remove(self, step, doomed):
-        names = [one.name for one in doomed]
-        also = set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "remove", *names])))
-        if not also.issubset(names):
-            text = "{0} cannot go without {1}, so it stays. See `apt-get --simulate remove {2}`."
-            more = ", ".join(sorted(also.difference(names)))
-            raise ProcedureError("refused", text.format(names[0], more, " ".join(names)))
         wait = "DPkg::Lock::Timeout={0}".format(self._lock_timeout_s)
+        names = [one.name for one in doomed]
         _change(step, ["apt-get", "--yes", "--quiet", "-o", wait, "remove", *names], _APT)
 
 
@@ -95,8 +99,9 @@ def of_debian(listed):
     for line in listed.splitlines():
         status, name, version, size_kib = line.split("\t")
         match = _OF_DEBIAN.fullmatch(name)
-        if match and status.startswith("ii"):
-            found.append(Package(name, match.group(2), version, int(size_kib or 0) * 1024))
+        # The first letter is what is wanted: i, or h of one that is held.
+        if match and status[1:2] == "i":
+            found.append(Package(name, match.group(1), version, int(size_kib or 0) * 1024))
     return found
 
 
@@ -138,7 +143,19 @@ def _of_red_hat(step):
 
 def _removable(step):
     """Names that apt would remove by itself: nobody asked for them, and nothing needs them."""
-    return set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *_NOTHING_WRITTEN, "autoremove"])))
+    return set(_REMOVED.findall(answer(step, ["apt-get", "--simulate", *NOTHING_WRITTEN, "autoremove"])))
+
+
+def _apt_companions(step, doomed):
+    """Names of other packages that apt would remove with these."""
+    names = [one.name for one in doomed]
+    simulated = answer(step, ["apt-get", "--simulate", *NOTHING_WRITTEN, "remove", *names])
+    return sorted(set(_REMOVED.findall(simulated)).difference(names))
+
+
+def _dnf_companions(_step, _doomed):
+    """Nothing needs one certain kernel there: what does is a package of that kernel itself."""
+    return []
 
 
 def _dnf_remove(step, doomed):
@@ -155,3 +172,6 @@ def _change(step, argv, env):
         words = (said.strip().splitlines() or ["it said nothing"])[-1]
         text = "`{0}` ended with {1}: {2}. All that it said is in {3}."
         raise ProcedureError("procedure_failed", text.format(" ".join(argv), rc, words, log))
+
+
+_STAYS = "kernel {0} stays, for {1} would go with it. To remove both, use `apt-get remove {2}`"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..discovery_servers import runs_mariadb
 from ..family import size
 from .base import ProcedureError, counted
-from .database_mariadb_ask import Mariadb
+from .database_mariadb_ask import Mariadb, MariadbError
 from .database_mariadb_upkeep import Upkeep, checked
 
 
@@ -16,9 +16,12 @@ def _servers(params):
     specs = params["servers"]
     if specs is None:
         specs = [{}] if runs_mariadb() else []
-    return {
-        "{0}:{1}".format(spec.get("socket") or spec.get("host") or "local", spec.get("port")): spec for spec in specs
-    }
+    return {_name(spec): spec for spec in specs}
+
+
+def _name(spec):
+    place = spec.get("socket") or spec.get("host") or "local"
+    return "{0}:{1}".format(place, spec["port"]) if spec.get("port") else place
 
 
 def maintain(step, params):
@@ -27,7 +30,10 @@ def maintain(step, params):
     failures, looked = [], 0
     for server, spec in sorted(_servers(params).items()):
         upkeep = Upkeep(step, Mariadb(step, spec, params), params)
-        failures += upkeep.look_after()
+        try:
+            failures += upkeep.look_after()
+        except MariadbError as error:
+            failures.append((error.reason, "MariaDB {0}: {1}".format(server, error.message)))
         step.record["found"][server] = {"tables": upkeep.tables, "rebuilt": upkeep.rebuilt}
         looked += upkeep.tables
     if failures:

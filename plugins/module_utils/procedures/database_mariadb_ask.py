@@ -15,11 +15,17 @@ from ..sources.base import Effects
 from .base import ProcedureError
 from .database_watch import Watch
 
-LOCK_WAIT, OVER, NOT_ONLINE, MUCH_WRITTEN, KILLED = 1205, 1969, (1845, 1846), 1799, 1317
+LOCK_WAIT, OVER, NOT_ONLINE, MUCH_WRITTEN, KILLED, GONE = 1205, 1969, (1845, 1846), 1799, 1317, 1146
 # Our own: the statement was ended for others who waited.
 GAVE_WAY = "gave way"
 PAUSE_S = 1.0
-_KILLED = "Query execution was interrupted"
+# The second one's words have those of the third in them.
+_NOT_LOOKED = (
+    ("Lock wait timeout", LOCK_WAIT),
+    ("max_statement_time", OVER),
+    ("Query execution was interrupted", KILLED),
+    ("doesn't exist", GONE),
+)
 _WELL = (["status", "OK"], ["status", "Table is already up to date"])
 # Which of them wait for us, not every server can say.
 _WAITING = """SELECT ID FROM information_schema.PROCESSLIST
@@ -27,7 +33,8 @@ _WAITING = """SELECT ID FROM information_schema.PROCESSLIST
 # Replicas look after themselves, and rebuilding there would hold up what comes from their primary.
 _BEGIN = (
     "SET SESSION lock_wait_timeout={lock_wait_s}, SESSION innodb_lock_wait_timeout={lock_wait_s}, "
-    "SESSION sql_log_bin=0; /*M!100100 SET SESSION max_statement_time={statement_timeout_s} */"
+    "SESSION sql_log_bin=0, SESSION lc_messages='en_US'; "
+    "/*M!100100 SET SESSION max_statement_time={statement_timeout_s} */"
 )
 
 
@@ -47,7 +54,7 @@ def said_of(rows):
     if not rows or rows[-1][2:] in _WELL:
         return None
     words = "; ".join(row[3] for row in rows)
-    for text, code in (("Lock wait timeout", LOCK_WAIT), ("max_statement_time", OVER), (_KILLED, KILLED)):
+    for text, code in _NOT_LOOKED:
         if text in words:
             raise MariadbError(code, words)
     return words
@@ -95,11 +102,12 @@ class Mariadb:
             second[0].ask("KILL QUERY {0}".format(number))
             return True
 
-        watch = Watch(self._step, give_way)
+        watch = Watch(self._step)
         try:
             with contextlib.ExitStack() as stack:
                 session = stack.enter_context(self._session(watch.tick))
                 number = session.ask("SELECT CONNECTION_ID()")[0][0]
+                watch.begin(give_way)
                 rows = session.ask(statement)
             said_of(rows)
         except MariadbError as error:

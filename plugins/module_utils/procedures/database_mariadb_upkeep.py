@@ -8,7 +8,17 @@ import os
 
 from ..family import size, span
 from ..sources.mariadb_client import SYSTEM
-from .database_mariadb_ask import GAVE_WAY, KILLED, LOCK_WAIT, MUCH_WRITTEN, NOT_ONLINE, OVER, MariadbError, said_of
+from .database_mariadb_ask import (
+    GAVE_WAY,
+    GONE,
+    KILLED,
+    LOCK_WAIT,
+    MUCH_WRITTEN,
+    NOT_ONLINE,
+    OVER,
+    MariadbError,
+    said_of,
+)
 from .database_mariadb_need import full_name, needs, quoted, table_of, whole_bytes
 
 ROOM_FACTOR, ROOM_BYTES = 1.2, 128 << 20
@@ -126,6 +136,8 @@ class Upkeep:
 
     def _not_done(self, target, table, error):
         """The failures, none for what is worth a warning only, of a statement that the server did not do."""
+        if error.code == GONE:
+            return []
         for codes, words in _WARNED:
             if error.code in codes:
                 self._step.warn(words.format(target, table, self._limits["attempts"]))
@@ -140,7 +152,8 @@ def checked(step, mariadb, target, table):
     except MariadbError as error:
         if error.code is None:
             return ["{0}: {1}".format(target, error.message)]
-        step.warn("{0} could not be checked: {1}".format(target, error.message))
+        if error.code != GONE:
+            step.warn("{0} could not be checked: {1}".format(target, error.message))
         return []
     return ["{0}: {1}".format(target, said)] if said else []
 

@@ -8,7 +8,7 @@ from ..discovery_servers import running_postgresql
 from ..family import size
 from . import database_postgresql_measure as measure
 from .base import ProcedureError, counted
-from .database_postgresql_ask import UNDEFINED, Postgres, SqlError
+from .database_postgresql_ask import GONE, Postgres, SqlError
 from .database_postgresql_need import full_name, quoted
 from .database_postgresql_upkeep import Upkeep
 
@@ -73,6 +73,8 @@ def prove(step, params):
     for server, spec in sorted(_servers(params).items()):
         postgres = Postgres(step, spec, params)
         for database, before in sorted(params["before"].get(server, {}).items()):
+            if not postgres.rows("postgres", measure.is_there(database)):
+                continue
             found, indexes, own = postgres.answers(database, measure.TABLES, measure.INDEXES, measure.SIZE)
             tables += len(found)
             worse += _worse(database, before, indexes) + _mute(step, postgres, database, found)
@@ -97,7 +99,7 @@ def _mute(step, postgres, database, tables):
     for target, error in postgres.each(database, ask):
         if error.is_damage:
             mute.append("{0} does not answer: {1}".format(target, error.message))
-        elif error.code != UNDEFINED:
+        elif error.code not in GONE:
             step.warn("{0} could not be asked: {1}".format(target, error.message))
     return mute
 

@@ -17,7 +17,9 @@ from . import database_postgresql_measure as measure
 from .base import ProcedureError
 from .database_watch import Watch
 
-LOCK_TIMEOUT, CANCELED, UNDEFINED, DUPLICATES, DISK_FULL = "55P03", "57014", "42P01", "23505", "53100"
+LOCK_TIMEOUT, CANCELED, DUPLICATES, DISK_FULL = "55P03", "57014", "23505", "53100"
+# Of a table, an index, a schema that the application dropped.
+GONE = ("42P01", "42704", "3F000")
 # Our own: the statement was ended for others who waited for it, or not begun because others are at it.
 GAVE_WAY, AT_WORK = "gave way", "at work"
 # A lock that is not to be had is asked for again after a pause in which whoever waits behind us gets his turn.
@@ -138,11 +140,12 @@ class Postgres:
                 second.append(stack.enter_context(self._talk(database)))
             return bool(second[0].ask(measure.give_way(pid)))
 
-        watch = Watch(self._step, give_way)
+        watch = Watch(self._step)
         try:
             with contextlib.ExitStack() as stack:
                 talk = stack.enter_context(self._talk(database, watch.tick))
                 pid = talk.ask("SELECT pg_backend_pid()")[0][0]
+                watch.begin(give_way)
                 yield talk
         except SqlError as error:
             if watch.gave_way and error.code == CANCELED:

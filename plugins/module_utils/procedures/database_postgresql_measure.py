@@ -101,6 +101,11 @@ HOLDER = """SELECT what FROM (
     ) held ORDER BY age DESC LIMIT 1"""
 
 
+def is_there(database):
+    """A query for a database, which the application may have dropped."""
+    return _IS_THERE.format(text(database))
+
+
 def is_still_leftover(index):
     """A query for whether what was found as a leftover still is one, asked just before it is removed."""
     return _IS_STILL_LEFTOVER.format(index["oid"])
@@ -121,6 +126,7 @@ def give_way(pid):
     return _GIVE_WAY.format(pid)
 
 
+_IS_THERE = "SELECT datname FROM pg_database WHERE datname = {0}"
 _IS_STILL_LEFTOVER = """SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
     WHERE i.oid = {0} AND NOT x.indisvalid AND i.relname ~ '_cc(new|old)[0-9]*$'"""
 _NOW_OF = """SELECT pg_table_size(c.oid) AS size_bytes, {1}

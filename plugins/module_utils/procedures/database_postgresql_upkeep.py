@@ -11,7 +11,7 @@ from ..family import size, span
 from . import database_postgresql_measure as measure
 from . import database_postgresql_need as need
 from . import database_postgresql_words as words
-from .database_postgresql_ask import DISK_FULL, SqlError
+from .database_postgresql_ask import DISK_FULL, GONE, SqlError
 
 # What a new index may take: the size of the old one, and its WAL may lie there, too.
 ROOM_FACTOR, ROOM_BYTES = 2, 64 << 20
@@ -53,6 +53,8 @@ class Upkeep:
         try:
             return self._look_after(database)
         except SqlError as error:
+            if not self._postgres.rows("postgres", measure.is_there(database["name"])):
+                return []
             return [(error.reason, words.STOPPED.format(database["name"], error.message))]
 
     def _look_after(self, database):
@@ -198,6 +200,8 @@ class Upkeep:
         """The failures, none for what is worth a warning only, of a statement that the server did not do."""
         if error.code in words.WARNED:
             self._step.warn(words.WARNED[error.code].format(work.target, work.statement, self._limits["attempts"]))
+            return []
+        if error.code in GONE:
             return []
         reason = "damaged" if error.is_damage else "no_space" if error.code == DISK_FULL else "procedure_failed"
         return [(reason, "{0}: {1} failed: {2}".format(work.target, work.statement, error.message))]

@@ -10,19 +10,21 @@ LOOK_EVERY_S = 1.0
 
 
 class Watch:
-    """Ticks of a long statement. What it locks keeps out few (ALTER TABLE, TRUNCATE), but all others queue behind them.
+    """Ticks of a long statement. Its locks keep out few (ALTER TABLE, TRUNCATE), but all others queue behind those."""
 
-    `give_way()` ends the statement if somebody waits for it, and says whether it did.
-    """
-
-    def __init__(self, step, give_way):
+    def __init__(self, step):
         self._step = step
+        self._give_way = None
+        self._next_look = 0.0
+        self.gave_way = False
+
+    def begin(self, give_way):
+        """From now on look who waits: `give_way()` ends the statement if somebody does, and says whether it did."""
         self._give_way = give_way
         self._next_look = time.monotonic() + LOOK_EVERY_S
-        self.gave_way = False
 
     def tick(self):
         self._step.tick()
-        if time.monotonic() >= self._next_look and not self.gave_way:
-            self.gave_way = self._give_way()
+        if self._give_way and time.monotonic() >= self._next_look:
+            self.gave_way = self._give_way() or self.gave_way
             self._next_look = time.monotonic() + LOOK_EVERY_S

@@ -139,8 +139,12 @@ def _under_lease(module, record, deadline):
         leases.extend(number, module.params["timeout_s"], time.time())
         try:
             yield Step(module, record, journal, deadline, [fd])
-        finally:
-            journal.write(step=record)
+        except BaseException:
+            # What went wrong first is what counts, also where there is no room to note it.
+            with contextlib.suppress(ProcedureError):
+                journal.write(step=record)
+            raise
+        journal.write(step=record)
 
 
 def _explain(record, error):

@@ -13,7 +13,8 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.step im
 
 CACHES = {
     "packages": False, "journal_size": None, "journal_age": None, "temporary": False, "kernels": False,
-    "kernels_keep": 1, "homes": [], "homes_older_than": "30d", "images": "none", "build_cache_older_than": None,
+    "kernels_keep": 1, "homes": [], "homes_older_than": "30d", "images": "none", "images_older_than": None,
+    "build_cache_older_than": None,
     "directories": [], "evict": [], "lock_timeout_s": 0, "state_dir": None,
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines.process import Finished
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import application as pure
-from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import application_hooks
+from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import application_hooks, application_memory
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.application_hooks import Hooks
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.application_memory import Memory
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.application_recipes import ByHooks, Release
@@ -164,6 +165,44 @@ def test_a_fetch_that_fails_touches_nothing_and_is_tried_again(world: World) -> 
     assert world.releases() == {"1.0"}
     world.bring("2.0")
     assert world.state() == serving("2.0")
+
+
+class FullDisk:
+    """The disk of the state, full from the `turn`-th file on while the reserve is there, or 2.0 runs and fills it."""
+
+    def __init__(self, world: World, turn: int) -> None:
+        self.world, self.left, self.replace = world, turn, application_memory.replace_file
+
+    def __call__(self, path: str, text: str) -> None:
+        self.left -= 1
+        reserve = self.world.root / "state" / "applications" / "shop.reserve"
+        if self.left < 0 and (reserve.exists() or self.world.state()[1] == "2.0"):
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        self.replace(path, text)
+
+
+def test_a_disk_that_becomes_full_at_any_point_leaves_the_old_version_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for turn in range(8):
+        before = world.memory()
+        with monkeypatch.context() as patch:
+            patch.setattr(application_memory, "replace_file", FullDisk(world, turn))
+            with pytest.raises(ProcedureError) as failure:
+                world.bring("2.0")
+        assert failure.value.reason == "no_space"
+        said.append(failure.value.message)
+        assert world.state() == serving("1.0"), turn
+        assert world.releases() == {"1.0"}
+        assert not pure.is_open(world.memory()["update"])
+        assert not (world.root / "state" / "applications" / "shop.reserve").exists()
+        (world.root / "state" / "applications" / "shop.json").write_text(json.dumps(before))
+    assert said[0].endswith("(No space left on device). Nothing was done. Make room there.")
+    assert "Nothing was stopped or switched; 1.0 is what it was" in said[2]
+    hooks = [*pure.HOOKS, "noting that it serves"]
+    assert [one.partition(" failed:")[0] for one in said[1:]] == [f"shop 2.0: {name}" for name in hooks]
+    assert all(one.endswith("1.0 was put back and serves again") for one in said[3:])
 
 
 def test_what_was_not_well_before_does_not_hinder_the_way_back(world: World) -> None:

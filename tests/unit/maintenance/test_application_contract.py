@@ -7,6 +7,26 @@ from typing import Any
 
 from tests.unit.maintenance.test_contract import Desk
 
+PROCEDURES = {"application": {"rollback": True}}
+
+
+def test_a_fetch_that_fails_has_nothing_to_roll_back(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    shop = {"id": "shop", "version": "2.0", "path": str(tmp_path / "app"), "fetch": "exit 4", "verify": "true"}
+    desk.add(
+        "web1",
+        roundsman_applications=[shop],
+        roundsman_application_become=False,
+        roundsman_maintain_procedures=PROCEDURES,
+    )
+
+    code, hosts = desk.run("application")
+
+    (record,) = hosts["web1"]["maintenance"]
+    assert (code, record["status"], record["rollback"], record["reason"]) == (2, "failed", "none", "hook_failed")
+    assert record["message"].endswith("Nothing was stopped or switched; nothing is what it was. Nothing was changed")
+    assert [(action["action"], action["outcome"]) for action in record["actions"]] == [("fetch", "failed")]
+
 
 def test_without_a_way_back_the_record_says_what_is_there(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
@@ -17,7 +37,7 @@ def test_without_a_way_back_the_record_says_what_is_there(tmp_path: Path) -> Non
         "web1",
         roundsman_applications=[shop],
         roundsman_application_become=False,
-        roundsman_maintain_procedures={"application": {"rollback": True}},
+        roundsman_maintain_procedures=PROCEDURES,
     )
 
     code, hosts = desk.run("application")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import (
-    caches_images,
     caches_journal,
     caches_kernels,
     caches_packages,
@@ -126,6 +127,50 @@ def test_one_kind_that_fails_keeps_no_other_from_being_done(tmp_path: Path, monk
     assert step.record["reclaimed_bytes"] == 12288
 
 
+# Homes
+
+# As pip 23 to 25 and npm 7 to 11 lay them out.
+PIP = (
+    "http/0/1/2/3/4/01234", "http-v2/a/b/c/d/e/abcde", "http-v2/a/b/c/d/e/abcde.body", "selfcheck/0f3a",
+    "wheels/1a/b0/8c/5f/docopt-0.6.2-py2.py3-none-any.whl", "wheels/1a/b0/8c/5f/origin.json",
+)  # fmt: skip
+NPM = ("content-v2/sha512/42/f1/c0ffee", "index-v5/d8/d7/c0ffee", "tmp/git-cloneXXbeef")
+
+
+def test_caches_of_pip_and_npm_in_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = {"root": 0, "ops": 1000, "daemon": 33, "linked": 1001}
+    homes = {name: tmp_path / name for name in uids}
+    entries = [SimpleNamespace(pw_dir=str(home), pw_uid=uids[name]) for name, home in homes.items()]
+    monkeypatch.setattr(pwd, "getpwall", lambda: entries)
+    for home in homes.values():
+        for name in (*(f".cache/pip/{one}" for one in PIP), *(f".npm/_cacache/{one}" for one in NPM)):
+            old(home / name)
+        old(home / ".cache/pip/http-v2/new.body", days=2)
+        old(home / ".npm/_logs/debug-0.log")
+        old(home / ".config/pip/pip.conf")
+    (homes["linked"] / ".cache").rename(tmp_path / "elsewhere")
+    (homes["linked"] / ".cache").symlink_to(tmp_path / "elsewhere")
+    before = {name: files(tmp_path / name) for name in ("daemon", "elsewhere")}
+    asked = {"homes": [".cache/pip", ".npm/_cacache"]}
+    planned = a_step(CACHES, check=True, **asked)
+    clean(planned)
+    step = a_step(CACHES, **asked)
+    clean(step)
+    assert [one[:2] for one in actions(step)] == [one[:2] for one in actions(planned)]
+    cleaned = [f"{home}/{name}" for home in ("ops", "root") for name in (".cache/pip", ".npm/_cacache")]
+    assert sorted(one[1] for one in actions(step)) == sorted(
+        f"{tmp_path}/{name}" for name in ("linked/.npm/_cacache", *cleaned)
+    )
+    for name in ("ops", "root"):
+        assert files(homes[name]) == [".cache/pip/http-v2/new.body", ".config/pip/pip.conf", ".npm/_logs/debug-0.log"]
+    assert {name: files(tmp_path / name) for name in before} == before
+    assert step.record["warnings"] == []
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
 # Packages
 
 
@@ -215,8 +260,10 @@ DEBIAN = "\n".join(
         ("ii ", "linux-headers-6.1.0-9-common", "6.1.27-1", 50000),
         ("ii ", "linux-image-6.1.0-10-amd64", "6.1.38-1", 400000),
         ("ii ", "linux-image-6.1.0-38-amd64", "6.1.147-1", 400000),
-        ("ii ", "linux-image-6.1.0-39-amd64", "6.1.148-1", 400000),
+        ("hi ", "linux-image-6.1.0-39-amd64", "6.1.148-1", 400000),
         ("rc ", "linux-image-6.1.0-7-amd64", "6.1.20-1", 0),
+        ("iF ", "linux-image-6.1.0-6-amd64", "6.1.15-1", 400000),
+        ("ii ", "linux-image-generic-hwe-22.04", "5.15.0.100.98", 14),
         ("ii ", "linux-libc-dev", "6.1.147-1", 9000),
         ("ii ", "linux-base", "4.9", 30),
     ]
@@ -236,6 +283,12 @@ RED_HAT = (
         for name in ("kernel", "kernel-core", "kernel-modules", "kernel-devel")
     )
     + "\nkernel-tools\t5.14.0-427.1.1.el9.x86_64\t9000"
+)
+
+
+STAYS = (
+    "kernel 6.1.0-9 stays, for nvidia-driver would go with it. To remove both, use "
+    "`apt-get remove linux-image-6.1.0-9-amd64`"
 )
 
 
@@ -276,6 +329,26 @@ def test_all_packages_of_an_old_kernel_of_ubuntu() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("package", "release"),
+    [
+        ("linux-image-6.12.48+deb13-amd64", "6.12.48+deb13"),
+        ("linux-headers-6.12.48+deb13-common", "6.12.48+deb13"),
+        ("linux-image-6.1.0-0.deb11.5-amd64", "6.1.0-0.deb11.5"),
+        ("linux-image-6.12.9+bpo-cloud-amd64-unsigned", "6.12.9+bpo"),
+        ("linux-modules-nvidia-535-5.15.0-91-generic", "5.15.0-91"),
+        ("linux-image-6.18.44-of-my-own", "6.18.44"),
+        ("linux-image-generic-6.8", None),
+        ("linux-image-generic-hwe-22.04-edge", None),
+        ("linux-image-686-pae", None),
+    ],
+)
+def test_names_of_kernels(package: str, release: str | None) -> None:
+    """Those of Debian 13, of backports and of kernels of one's own; of meta packages only the name looks alike."""
+    found = of_debian(f"ii \t{package}\t1\t1000")
+    assert [one.release for one in found] == ([release] if release else [])
+
+
 def test_old_kernels_of_red_hat() -> None:
     found = chosen(of_red_hat(RED_HAT), "5.14.0-362.18.1.el9.x86_64", 0)
     assert {one.partition("-5.14")[2] for one in found} == {".0-70.13.1.el9.x86_64", ".0-362.8.1.el9.x86_64"}
@@ -296,18 +369,19 @@ def test_kernels_by_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also: s
     )  # fmt: skip
     planned = a_step(CACHES, check=True, kernels=True)
     clean(planned)
-    assert actions(planned) == [("remove", "kernel 6.1.0-9", 409600000)]
-    assert planned.record["actions"][0]["detail"] == "linux-image-6.1.0-9-amd64 6.1.27-1"
+    if also:
+        assert actions(planned) == []
+        assert planned.record["warnings"] == [STAYS]
+    else:
+        assert actions(planned) == [("remove", "kernel 6.1.0-9", 409600000)]
+        assert planned.record["actions"][0]["detail"] == "linux-image-6.1.0-9-amd64 6.1.27-1"
     assert all("--simulate" in call for call in calls(tmp_path) if call.startswith("apt-get"))
     step = a_step(CACHES, kernels=True, state_dir=str(tmp_path / "state"))
-    if also:
-        with pytest.raises(ProcedureError, match="cannot go without nvidia-driver, so it stays"):
-            clean(step)
-        assert not (tmp_path / "gone").exists()
-    else:
-        clean(step)
+    clean(step)
+    assert (tmp_path / "gone").exists() == (not also)
+    assert step.record["warnings"] == planned.record["warnings"]
+    if not also:
         assert calls(tmp_path)[-1].endswith("DPkg::Lock::Timeout=0 remove linux-image-6.1.0-9-amd64")
-        assert (tmp_path / "gone").exists()
         assert step.record["reclaimed_bytes"] == 409600000
 
 
@@ -319,39 +393,6 @@ def test_a_kernel_that_is_half_removed_is_no_proof(tmp_path: Path, monkeypatch: 
     with pytest.raises(ProcedureError, match=r"has to repair linux-image-6\.1\.0-9-amd64") as failed:
         prove(a_step(CACHES))
     assert failed.value.reason == "verification_failed"
-
-
-# Images
-
-
-def test_images_and_builds_by_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(caches_images, "SIGNS", {"docker": str(tmp_path / "docker")})
-    program(
-        tmp_path, "docker",
-        "case $* in 'image ls'*) echo sha256:aa; echo sha256:bb;; 'image inspect'*) echo 'sha256:aa 1000000';"
-        " echo 'sha256:bb 2500000';; 'system df'*) printf 'Images\t9GB\t1GB (5%%)\nBuild Cache\t1.5GB\t1.2GB\n';;"
-        " 'image prune'*) printf 'Deleted Images:\ndeleted: sha256:aa\n\nTotal reclaimed space: 3.25MB\n';;"
-        " 'builder prune'*) printf 'ID\tSIZE\nTotal:\t1.2GB\n';; ps*) echo c1;; inspect*) echo sha256:bb;; esac",
-    )  # fmt: skip
-    planned = a_step(CACHES, check=True, images="dangling", build_cache_older_than="7d")
-    clean(planned)
-    assert [(one["target"], one["detail"]) for one in planned.record["actions"]] == [
-        ("docker images", "2 dangling images, at most 3 MB"),
-        ("docker builds", "at most 1.2 GB"),
-    ]
-    assert not [call for call in calls(tmp_path) if "prune" in call]
-    step = a_step(CACHES, images="all", build_cache_older_than="7d")
-    clean(step)
-    assert [(one["target"], one["size_bytes"]) for one in step.record["actions"]] == [
-        ("docker images", 3250000),
-        ("docker builds", 1200000000),
-    ]
-    assert step.record["actions"][0]["detail"] == "1 unused images, at most 1 MB"
-    assert [call for call in calls(tmp_path) if "prune" in call] == [
-        "docker image prune --force --all",
-        "docker builder prune --force --filter until=604800s",
-    ]
 
 
 # Servers

@@ -168,6 +168,13 @@ def test_a_check_that_somebody_ended_tells_of_no_damage(server: Server) -> None:
     assert "shop.orders could not be checked: Query execution was interrupted" in result["maintenance"]["warnings"][0]
 
 
+def test_a_table_that_the_application_dropped_meanwhile_is_not_called_damaged(server: Server) -> None:
+    server.set(check="Error\tTable 'shop.orders' doesn't exist")
+    server.set(fails="1", words="ERROR 1146 (42S02) at line 9: Table 'shop.orders' doesn't exist")
+    result = server.call()
+    assert (result["maintenance"]["reason"], result["maintenance"]["warnings"]) == (None, [])
+
+
 def test_a_plan_changes_nothing(server: Server) -> None:
     result = server.call(check=True)
     assert [(one["action"], one["outcome"]) for one in result["maintenance"]["actions"]] == [("rebuild", "planned")]
@@ -183,7 +190,12 @@ def test_what_was_built_anew_has_to_be_whole(server: Server) -> None:
     assert proof["msg"] == "MariaDB is not as before: shop.orders: Corrupt"
 
 
-def test_a_server_that_does_not_answer(server: Server) -> None:
-    server.set(mariadb="#!/bin/sh\necho 'ERROR 2002 (HY000): cannot connect' >&2; exit 1\n")
-    result = server.call()
-    assert (result["failed"], result["msg"]) == (True, "MariaDB refuses: ERROR 2002 (HY000): cannot connect")
+def test_a_server_that_does_not_answer_keeps_no_other_from_its_maintenance(server: Server) -> None:
+    refuses = "case $* in *port=1*) echo 'ERROR 2002 (HY000): cannot connect' >&2; exit 1;; esac"
+    client = CLIENT.format(python=sys.executable)
+    server.set(client=client, mariadb=f"#!/bin/sh\n{refuses}\nexec {sys.executable} {server.folder}/client\n")
+    result = server.call(servers=[{"port": 1}, {"host": "db2"}])
+    assert (result["failed"], result["msg"]) == (
+        True, "MariaDB local:1: MariaDB refuses: ERROR 2002 (HY000): cannot connect",
+    )  # fmt: skip
+    assert [one["outcome"] for one in result["maintenance"]["actions"]] == ["done"]

@@ -47,6 +47,9 @@ def test_fragmentation(resident: int, wasted: int | None) -> None:
 class Server(socketserver.ThreadingUnixStreamServer):
     """It answers INFO, and writes its file anew in the time of two more INFOs."""
 
+    # A conversation that nobody ends must not keep the tests from ending.
+    daemon_threads = True
+
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), Handler)
         self.info, self.asked, self.outcome = dict(GROWN), list[str](), "ok"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import step
+from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.base import ProcedureError
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.journal import Journal, blank
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.lease import Leases
 from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
+
+from .calling import call_module
 
 A_STEP = "tests.unit.maintenance.a_step"
 
@@ -85,6 +91,51 @@ def test_a_failure_says_what_was_done_before_it(host: Host) -> None:
     (record,) = host.records(number)
     assert outcomes(record) == [("one", "failed")]
     assert record["reason"] == "no_space"
+
+
+def test_what_went_wrong_first_is_what_counts_on_a_full_disk(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(_step: step.Step) -> str:
+        def full(_journal: Journal, **_line: Any) -> None:
+            raise ProcedureError("no_space", "what is done cannot be noted")
+
+        monkeypatch.setattr(Journal, "write", full)
+        raise ProcedureError("hook_failed", "the hook said no")
+
+    answer: dict[str, Any] = {}
+    params = {"lease": host.begin(), "state_dir": str(host.root / "state"), "timeout_s": 60, "lock_timeout_s": 0}
+    module = SimpleNamespace(check_mode=False, params=params, fail_json=answer.update, exit_json=lambda **_: None)
+    monkeypatch.setattr(step.signal, "signal", lambda *_: None)
+    step.run_step(module, "making", "make", work)
+    assert (answer["msg"], answer["maintenance"]["reason"]) == ("the hook said no", "hook_failed")
+
+
+FULL = """
+set -e; mkdir $1; mount -t tmpfs -o size=64k,mode=700 state $1; cat /dev/zero > $1/ballast 2> /dev/null || true
+exec "$2" -m ansible_collections.roundsman.fleet.plugins.modules.maintenance_lease
+"""
+
+
+def test_a_lease_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
+        pytest.skip("only root may mount")
+    state_dir = str(tmp_path / "state")
+    asked = json.dumps({"ANSIBLE_MODULE_ARGS": {"procedure": "making", "state_dir": state_dir}})
+    command = ["unshare", "--mount", "--propagation", "private", "bash", "-c", FULL, "-", state_dir, sys.executable]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout)
+    assert (answer["failed"], answer["reason"]) == (True, "no_space")
+    assert answer["msg"] == (
+        f"the lease cannot be kept in {state_dir}: No space left on device. Nothing was done. Make room there."
+    )
+
+
+def test_a_lease_that_cannot_be_given_back_still_says_what_was_done(host: Host) -> None:
+    number = host.begin()
+    host.call("one", lease=number)
+    with host.leases.alone(0):
+        answer = call_module("maintenance_lease", host.root / "state", state="absent", number=number, lock_timeout_s=0)
+    assert (answer["failed"], answer["reason"]) == (True, "locked")
+    assert [outcomes(record) for record in answer["records"]] == [[("one", "done")]]
 
 
 def test_a_fenced_step_does_nothing(host: Host) -> None:

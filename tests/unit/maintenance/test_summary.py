@@ -65,6 +65,7 @@ def parts(**more: Any) -> dict[str, Any]:
 
 
 FAILURE = {"msg": "no route", "reason": "locked"}
+FETCHED = {**parts()["records"][0], "actions": [{"action": "fetch", "target": "shop 1.0 -> 2.0"}]}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,28 @@ FAILURE = {"msg": "no route", "reason": "locked"}
                 "caches of web1 done, but verification failed: worse than before: api is CRITICAL: api is CRITICAL. "
                 "It was rolled back, and the host is as before"
             ),
+        ),
+        # A step that failed before its first change: what a rollback says of it does not count.
+        (
+            {"phase": "execute", "failure": {**FAILURE, "step": True}, "rollback": "done", "records": [FETCHED]},
+            "failed",
+            "caches of web1 failed: no route. Nothing was changed",
+        ),
+        (
+            {"phase": "execute", "failure": {**FAILURE, "step": True}, "rollback": "failed", "records": []},
+            "failed",
+            "caches of web1 failed: no route. Nothing was changed",
+        ),
+        # Tasks of Ansible's own are in no journal.
+        (
+            {"phase": "execute", "failure": FAILURE, "rollback": "done", "records": []},
+            "rolled-back",
+            "caches of web1 failed: no route. It was rolled back, and the host is as before",
+        ),
+        (
+            {"phase": "execute", "failure": {**FAILURE, "step": True}, "rollback": "done"},
+            "rolled-back",
+            "caches of web1 failed: no route. It was rolled back, and the host is as before",
         ),
         (
             {"failure": FAILURE, "rollback": "failed"},
