@@ -23,6 +23,8 @@ from typing import Any
 
 COLLECTION = "roundsman.fleet"
 LEDGER_CALLBACK = f"{COLLECTION}.ledger"
+# For who has no ansible.cfg: what no variable of the environment can say.
+CONFIG = Path(__file__).with_name("ansible.cfg")
 LAST_LINES = 60
 # Warnings of Ansible after which hosts may be missing from a run.
 DOUBTS = ("nable to parse", "ailed to parse", "Could not match supplied host pattern")
@@ -143,7 +145,7 @@ class Execution:
             "ANSIBLE_COLLECTIONS_PATH": _collections_path(),
             "ANSIBLE_CACHE_PLUGIN": "memory",
             "ANSIBLE_HOST_PATTERN_MISMATCH": "error",
-            **_own_config(),
+            **_config(),
             "ANSIBLE_NOCOLOR": "1",
             "ROUNDSMAN_RUN_ID": job.run_id,
             "ROUNDSMAN_LEDGER_DIR": str(job.ledger_dir),
@@ -180,11 +182,15 @@ def _absolute(inventory: str) -> str:
     return inventory if "," in inventory else str(Path(inventory).absolute())
 
 
-def _own_config() -> dict[str, str]:
-    """The ansible.cfg of the directory that the person is in, under Ansible's own condition."""
+def _config() -> dict[str, str]:
+    """The ansible.cfg where the person is, under Ansible's own condition; ours where there is none anywhere."""
     here = Path.cwd()
-    usable = (here / "ansible.cfg").is_file() and not here.stat().st_mode & stat.S_IWOTH
-    return {"ANSIBLE_CONFIG": str(here / "ansible.cfg")} if usable and "ANSIBLE_CONFIG" not in os.environ else {}
+    if "ANSIBLE_CONFIG" in os.environ:
+        return {}
+    if (here / "ansible.cfg").is_file() and not here.stat().st_mode & stat.S_IWOTH:
+        return {"ANSIBLE_CONFIG": str(here / "ansible.cfg")}
+    elsewhere = any(path.exists() for path in (Path.home() / ".ansible.cfg", Path("/etc/ansible/ansible.cfg")))
+    return {} if elsewhere else {"ANSIBLE_CONFIG": str(CONFIG)}
 
 
 def _collections_path() -> str:

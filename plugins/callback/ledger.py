@@ -96,7 +96,8 @@ def is_handled(task) -> bool:
     while outer is not None:
         if getattr(outer, "rescue", None) and any(one._uuid == inner._uuid for one in outer.block):
             return True
-        inner, outer = outer, outer._parent
+        # What an import brought stands in its place.
+        inner, outer = inner if getattr(outer, "statically_loaded", False) else outer, outer._parent
     return False
 
 

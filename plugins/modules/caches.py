@@ -57,9 +57,8 @@ options:
     choices: [none, dangling, all]
     default: none
   images_older_than:
-    description: Only those that were made so long ago, so that nothing of a build at work goes.
+    description: Only those that were made so long ago, for example V(1d), so that nothing of a build at work goes.
     type: str
-    default: 1d
   build_cache_older_than:
     description: What docker's builds left, and nobody used for so long, goes.
     type: str
@@ -177,7 +176,7 @@ def main():
             homes={"type": "list", "elements": "str", "default": []},
             homes_older_than={"type": "str", "default": "30d"},
             images={"type": "str", "choices": ["none", "dangling", "all"], "default": "none"},
-            images_older_than={"type": "str", "default": "1d"},
+            images_older_than={"type": "str"},
             build_cache_older_than={"type": "str"},
             directories={"type": "list", "elements": "dict", "options": DIRECTORY, "default": []},
             evict={

@@ -6,6 +6,7 @@ import pytest
 
 from tests.fleet import packages
 from tests.fleet.looking import look, one, verdict
+from tests.fleet.roundsman import Roundsman
 
 # What overlay, cgroups and keyrings cannot do for a container within these hosts.
 PODMAN = {
@@ -13,6 +14,14 @@ PODMAN = {
     "containers.conf": '[containers]\ncgroups="disabled"\nlog_driver="k8s-file"\nkeyring=false\n'
     '[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n',
 }
+# Of two images with one name the first has none any more.
+IMAGES = """
+set -e
+make() { head -c $2 /dev/urandom > /srv/box/blob; tar -C /srv/box -c . | podman import --quiet - localhost/$1; }
+make used:1 100K; podman create --network=host localhost/used:1 /bin/sleep 1; make used:1 200K
+make free:1 3M; make free:1 300K
+"""
+CACHES = {f"roundsman_caches_{kind}": False for kind in ("packages", "journal", "temporary", "kernels", "homes")}
 
 
 @pytest.fixture(scope="module")
@@ -106,4 +115,30 @@ def test_containers_in_every_state(alba, equipped):
     assert verdict(amiss) == ("CRITICAL", f"{words}; 1 of 3 containers run")
     ignored = one(equipped, {"type": "containers", "ignore": ["bad", "web", "s*"], "engine": "podman"}, user="root")
     assert verdict(ignored) == ("OK", "1 of 3 containers run")
+    equipped.run("podman rm --all --force")
+
+
+# Here because podman is
+
+
+def test_images_that_nothing_uses_are_removed(equipped, shared_fleet, tmp_path):
+    equipped.run(IMAGES)
+    nameless = "podman image ls --quiet --filter dangling=true"
+    assert len(equipped.run(nameless).stdout.split()) == 2
+    used = "du --summarize --block-size=1 /srv/storage"
+    before = int(equipped.run(used).stdout.split()[0])
+    equipped.vars.update(CACHES, roundsman_default_checks=[], roundsman_caches_images_older_than=None)
+    desk = Roundsman(tmp_path, shared_fleet.inventory([equipped]))
+
+    (planned,) = desk.json("maintain", "caches", "--plan")["hosts"][0]["maintenance"]
+    assert len(equipped.run(nameless).stdout.split()) == 2
+    (record,) = desk.json("maintain", "caches")["hosts"][0]["maintenance"]
+
+    (plan,), (action,) = planned["actions"], record["actions"]
+    assert action["detail"] == plan["detail"]
+    assert plan["detail"].startswith("1 dangling image, at most ")
+    assert 3 << 20 < action["size_bytes"] == record["reclaimed_bytes"]
+    assert abs(before - int(equipped.run(used).stdout.split()[0]) - action["size_bytes"]) < 65536
+    names = equipped.run("podman image ls --format '{{.Names}}' | sort").stdout.split()
+    assert names == ["[]", "[localhost/free:1]", "[localhost/used:1]"]
     equipped.run("podman rm --all --force")

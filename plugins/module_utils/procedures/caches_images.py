@@ -70,7 +70,9 @@ class Images:
         if self._build_age_s is None:
             return 0
         listed = answer(step, ["docker", "system", "df", "--verbose", "--format", "{{json .BuildCache}}"])
-        sizes = abandoned_builds(json.loads(listed) or [], time.time() - self._build_age_s)
+        # By the time of this, images that the plan has are gone, and what they shared with builds is not shared any more.
+        gone = step.check_mode and any(one["target"] == "docker images" for one in step.record["actions"])
+        sizes = abandoned_builds(json.loads(listed) or [], time.time() - self._build_age_s, with_shared=gone)
         words = "{0} that nobody used lately".format(counted(len(sizes), "part of builds", "parts of builds"))
         argv = ["docker", "builder", "prune", "--force", *_until(self._build_age_s)]
         return _prune(step, argv, "docker builds", sizes, words)
@@ -115,12 +117,13 @@ def unused(listed, used, made_before):
     return found
 
 
-def abandoned_builds(records, used_before):
-    """Sizes of the records in docker's BuildCache that `docker builder prune` removes."""
+def abandoned_builds(records, used_before, with_shared=False):
+    """Sizes of the records in docker's BuildCache that `docker builder prune` removes; those of images are shared."""
     return [
         size_bytes(one["Size"]) or 0
         for one in records
-        if "true" not in (one["InUse"], one["Shared"])
+        if one["InUse"] != "true"
+        and (with_shared or one["Shared"] != "true")
         and one["CacheType"] not in _KEPT_BUILDS
         and _moment(one["LastUsedAt"] or one["CreatedAt"]) < used_before
     ]

@@ -81,16 +81,20 @@ def test_a_failed_task_is_recorded(tmp_path: Path) -> None:
 
 
 def test_failures_that_the_playbook_handles_are_not(tmp_path: Path) -> None:
-    first, second, third, fourth = ({**FAIL, "name": f"break {number}"} for number in range(4))
+    first, second, third, fourth, fifth, sixth = ({**FAIL, "name": f"break {number}"} for number in range(6))
+    (tmp_path / "imported.yml").write_text(json.dumps([fifth]))
+    (tmp_path / "included.yml").write_text(json.dumps([sixth]))
     records, said = play(
         tmp_path,
         {**first, "ignore_errors": True},
         {"block": [second], "rescue": [SAY]},
         {"block": [{"block": [third]}], "rescue": [SAY]},
         {"block": [{"block": [fourth], "always": [SAY]}], "rescue": [SAY]},
+        {"block": [SAY, {"ansible.builtin.import_tasks": "imported.yml"}], "rescue": [SAY]},
+        {"block": [SAY, {"ansible.builtin.include_tasks": "included.yml"}], "rescue": [SAY]},
     )
     assert failed(records) == [], said
-    assert [said.count(f"TASK [break {number}]") for number in range(4)] == [1] * 4
+    assert [said.count(f"TASK [break {number}]") for number in range(6)] == [1] * 6
 
 
 def test_a_rescue_that_fails_is(tmp_path: Path) -> None:

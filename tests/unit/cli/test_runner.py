@@ -13,13 +13,7 @@ import yaml
 from roundsman.runner import Execution, Job
 
 SECRET = "correct-horse-battery-staple"
-PLAY = {
-    "hosts": "localhost",
-    "gather_facts": False,
-    "tasks": [
-        {"ansible.builtin.assert": {"that": f"lookup('env', 'ROUNDSMAN_REPOSITORY_PASSWORD') == '{SECRET}'"}},
-    ],
-}
+RIGHT = {"ansible.builtin.assert": {"that": f"lookup('env', 'ROUNDSMAN_REPOSITORY_PASSWORD') == '{SECRET}'"}}
 
 
 class Watch:
@@ -39,20 +33,39 @@ class Watch:
         pass
 
 
-def test_secrets_reach_the_playbook_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROUNDSMAN_REPOSITORY_PASSWORD", SECRET)
+def play(tmp_path: Path, task: Mapping[str, Any]) -> Job:
+    """Run a task on this machine, which goes well."""
     playbook = tmp_path / "play.yml"
-    playbook.write_text(yaml.safe_dump([PLAY]))
+    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     job = Job(
         run_id="01K00000000000000000000000", playbook=str(playbook), inventories=["localhost,"],
         ledger_dir=tmp_path / "ledger", work_dir=tmp_path / "work" / "run", state_dir=tmp_path / "state",
     )  # fmt: skip
-    watch = Watch(tmp_path / "work")
-    monkeypatch.setitem(ansible_runner.plugins, "watch", watch)
     execution = Execution(job)
     execution.start()
     assert execution.wait(120)
     assert (execution.error, execution.rc) == (None, 0), execution.last_words
+    return job
+
+
+@pytest.mark.parametrize(("own", "interval_s"), [(None, 0.02), ("[defaults]\nforks = 3\n", 0.001)])
+def test_ansible_waits_patiently_unless_a_person_configured_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str | None, interval_s: float
+) -> None:
+    monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    if own:
+        (tmp_path / ".ansible.cfg").write_text(own)
+    asked = {"that": f"lookup('ansible.builtin.config', 'DEFAULT_INTERNAL_POLL_INTERVAL') == {interval_s}"}
+    play(tmp_path, {"ansible.builtin.assert": asked})
+
+
+def test_secrets_reach_the_playbook_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUNDSMAN_REPOSITORY_PASSWORD", SECRET)
+    watch = Watch(tmp_path / "work")
+    monkeypatch.setitem(ansible_runner.plugins, "watch", watch)
+    job = play(tmp_path, RIGHT)
     assert watch.statuses == ["starting", "running", "successful"]
     assert watch.written == []
     assert not job.work_dir.exists()

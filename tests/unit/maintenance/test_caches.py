@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,6 +125,50 @@ def test_one_kind_that_fails_keeps_no_other_from_being_done(tmp_path: Path, monk
     assert not gone.exists()
     assert [one["outcome"] for one in step.record["actions"]] == ["failed", "done"]
     assert step.record["reclaimed_bytes"] == 12288
+
+
+# Homes
+
+# As pip 23 to 25 and npm 7 to 11 lay them out.
+PIP = (
+    "http/0/1/2/3/4/01234", "http-v2/a/b/c/d/e/abcde", "http-v2/a/b/c/d/e/abcde.body", "selfcheck/0f3a",
+    "wheels/1a/b0/8c/5f/docopt-0.6.2-py2.py3-none-any.whl", "wheels/1a/b0/8c/5f/origin.json",
+)  # fmt: skip
+NPM = ("content-v2/sha512/42/f1/c0ffee", "index-v5/d8/d7/c0ffee", "tmp/git-cloneXXbeef")
+
+
+def test_caches_of_pip_and_npm_in_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = {"root": 0, "ops": 1000, "daemon": 33, "linked": 1001}
+    homes = {name: tmp_path / name for name in uids}
+    entries = [SimpleNamespace(pw_dir=str(home), pw_uid=uids[name]) for name, home in homes.items()]
+    monkeypatch.setattr(pwd, "getpwall", lambda: entries)
+    for home in homes.values():
+        for name in (*(f".cache/pip/{one}" for one in PIP), *(f".npm/_cacache/{one}" for one in NPM)):
+            old(home / name)
+        old(home / ".cache/pip/http-v2/new.body", days=2)
+        old(home / ".npm/_logs/debug-0.log")
+        old(home / ".config/pip/pip.conf")
+    (homes["linked"] / ".cache").rename(tmp_path / "elsewhere")
+    (homes["linked"] / ".cache").symlink_to(tmp_path / "elsewhere")
+    before = {name: files(tmp_path / name) for name in ("daemon", "elsewhere")}
+    asked = {"homes": [".cache/pip", ".npm/_cacache"]}
+    planned = a_step(CACHES, check=True, **asked)
+    clean(planned)
+    step = a_step(CACHES, **asked)
+    clean(step)
+    assert [one[:2] for one in actions(step)] == [one[:2] for one in actions(planned)]
+    cleaned = [f"{home}/{name}" for home in ("ops", "root") for name in (".cache/pip", ".npm/_cacache")]
+    assert sorted(one[1] for one in actions(step)) == sorted(
+        f"{tmp_path}/{name}" for name in ("linked/.npm/_cacache", *cleaned)
+    )
+    for name in ("ops", "root"):
+        assert files(homes[name]) == [".cache/pip/http-v2/new.body", ".config/pip/pip.conf", ".npm/_logs/debug-0.log"]
+    assert {name: files(tmp_path / name) for name in before} == before
+    assert step.record["warnings"] == []
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 # Packages

@@ -60,6 +60,7 @@ def test_images_that_nothing_uses_and_that_are_old_enough() -> None:
 
 def test_what_builds_left_and_nobody_used_lately() -> None:
     assert abandoned_builds(BUILDS, NOW - 86400 * 3) == [60, 1982]
+    assert abandoned_builds(BUILDS, NOW - 86400 * 3, with_shared=True) == [1_980_000, 60, 1982]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,8 @@ def test_docker(stage: Path) -> None:
     planned = a_step(CACHES, check=True, **asked)
     clean(planned)
     words = ["1 dangling image, at most 4.7 MiB", "2 parts of builds that nobody used lately, at most 2.0 KiB"]
-    assert shown(planned) == [("docker images", 4_960_000, words[0]), ("docker builds", 2042, words[1])]
+    both = "3 parts of builds that nobody used lately, at most 1.9 MiB"
+    assert shown(planned) == [("docker images", 4_960_000, words[0]), ("docker builds", 1_982_042, both)]
     assert not [call for call in calls(stage) if "prune" in call]
 
     step = a_step(CACHES, **asked)
