@@ -25,6 +25,15 @@ def one(host, check, **how):
     return result
 
 
+def look_until(look_once, condition):
+    """The first of a few results for which the condition holds, or the last one."""
+    for _time in range(30):
+        result = look_once()
+        if condition(result):
+            break
+    return result
+
+
 def verdict(result):
     return result["status"], result["message"]
 
@@ -41,5 +50,10 @@ def add_units(host, units, then):
     host.run(f'python3 -c "{write}" && systemctl daemon-reload && {then}', text_in=json.dumps(units))
 
 
+def until(condition, limit_s=50):
+    """Shell words that wait until a command succeeds."""
+    return f"for _ in $(seq {limit_s}0); do {condition} && exit; sleep .1; done; exit 1"
+
+
 def listening(port):
-    return f"for _ in $(seq 100); do ss -ltn | grep -q :{port} && exit; sleep .1; done; exit 1"
+    return until(f"ss -ltn | grep -q :{port}")

@@ -11,8 +11,9 @@ import re
 import pytest
 
 from tests.fleet import base
+from tests.fleet.looking import look_until
 from tests.fleet.test_health import by_id, sweep
-from tests.fleet.test_health_resources import LOOP_DEVICES, console, unit, until
+from tests.fleet.test_health_resources import LOOP_DEVICES, console, unit
 
 TOLERANCE = 0.05
 LOAD = 1.0
@@ -132,7 +133,7 @@ def test_used_swap_is_fine_until_pages_go_in_and_out(shared_fleet, alba):
 
     alba.write("/srv/swapper.py", SWAPPER)
     with unit(alba, "swapper", "python3 /srv/swapper.py"):
-        quiet = until(look, lambda answer: answer["checks"][0]["value"] >= 50)
+        quiet = look_until(look, lambda answer: answer["checks"][0]["value"] >= 50)
         (result,) = look(quiet["bookmarks"])["checks"]
         assert (result["status"], result["value"] >= 50) == ("OK", True), result
 

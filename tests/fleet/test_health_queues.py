@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.fleet import base
+from tests.fleet.looking import until
 from tests.fleet.test_health import by_id, sweep
 
 RABBITMQ = "curl -sf -u guest:guest -H content-type:application/json http://localhost:15672/api"
@@ -120,7 +121,8 @@ def test_queues_that_fill_are_told_by_their_lengths(looks, db1):
     body = '{"properties":{},"routing_key":"orders","payload":"1","payload_encoding":"string"}'
     db1.run(f"{RABBITMQ}/exchanges/%2f/amq.default/publish -X POST -d '{body}'")
     db1.run(
-        "sendmail -bm nobody@shop.example < /etc/hostname; sleep 1; install -d -m 0700 /srv/faxes; touch /srv/faxes/1"
+        "install -d -m 0700 /srv/faxes; touch /srv/faxes/1; sendmail -bm nobody@shop.example < /etc/hostname; "
+        + until("postqueue -j | grep -q 'Connection refused'")
     )
 
     checks = [
@@ -147,11 +149,17 @@ def test_queues_that_fill_are_told_by_their_lengths(looks, db1):
     ), denied
 
 
+def asked(sql):
+    return "cd /; " + until(f'runuser -u postgres -- psql -XAtqc "{sql}" | grep -q 1')
+
+
 def test_postgresql_transactions_locks_and_own_sql(looks, db1):
     db1.run("runuser -u postgres -- psql -qc 'CREATE TABLE orders (id int)'")
-    holds = "(echo 'BEGIN; LOCK TABLE orders;'; sleep 30) | psql -q"
-    db1.run(f'systemd-run -q --unit=holder -p User=postgres sh -c "{holds}"; sleep 1')
-    db1.run("systemd-run -q --unit=waiter -p User=postgres psql -qc 'SELECT * FROM orders'; sleep 1")
+    holds = "(echo 'BEGIN; LOCK TABLE orders;'; sleep 1000) | psql -q"
+    db1.run(f'systemd-run -q --unit=holder -p User=postgres sh -c "{holds}"')
+    db1.run(asked("SELECT 1 FROM pg_stat_activity WHERE now() - xact_start > interval '600 ms' AND state ~ '^idle in'"))
+    db1.run("systemd-run -q --unit=waiter -p User=postgres psql -qc 'SELECT * FROM orders'")
+    db1.run(asked("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
     try:
         found = looks(
             {"type": "postgresql", "id": "open", "query": "transactions", "warn": "500ms"},
@@ -175,8 +183,10 @@ def test_postgresql_transactions_locks_and_own_sql(looks, db1):
 
 def test_mariadb_transactions_own_sql_and_refusals(looks, db1):
     db1.run("mariadb -e 'CREATE DATABASE shop; CREATE TABLE shop.orders (id int); INSERT INTO shop.orders VALUES (1)'")
-    holds = "(echo 'BEGIN; UPDATE shop.orders SET id = 2;'; sleep 30) | mariadb -n"
-    db1.run(f'systemd-run -q --unit=holder2 sh -c "{holds}"; sleep 2.5')
+    holds = "(echo 'BEGIN; UPDATE shop.orders SET id = 2;'; sleep 1000) | mariadb -n"
+    open_for_1_s = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_started < NOW() - INTERVAL 1 SECOND"
+    db1.run(f'systemd-run -q --unit=holder2 sh -c "{holds}"')
+    db1.run(until(f"mariadb -Ne '{open_for_1_s}' | grep -q 1"))
     try:
         found = looks(
             {"type": "mariadb", "id": "open", "query": "transactions", "warn": "500ms"},

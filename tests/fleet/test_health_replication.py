@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet import base
+from tests.fleet import base, looking
 from tests.fleet.looking import look, verdict
 
 # The copy is taken over the primary's socket, and -R makes it a standby that streams from there.
@@ -36,7 +36,7 @@ def psql(host, sql, port=5432):
 def until(host, sql, port=5432):
     """Wait until a statement says yes."""
     ask = f'[ "$(runuser -u postgres -- psql -XAtqc "{sql}" -p {port})" = t ]'
-    host.run(f"cd /; for _ in $(seq 100); do {ask} && exit; sleep .1; done; exit 1")
+    host.run(f"cd /; {looking.until(ask)}")
 
 
 def lag(host):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet import base, network
+from tests.fleet.looking import look_until
 from tests.fleet.test_health import sweep
 
 # As the controller sees it: what a host may do with devices, its console may not.
@@ -49,15 +50,6 @@ def unit(host, name, command, *properties):
     host.run(f"systemd-run --quiet --unit={name} {' '.join(f'-p {one}' for one in properties)} {command}")
     yield
     host.run(f"systemctl stop {name}; systemctl reset-failed {name} 2>/dev/null || true")
-
-
-def until(look_once, condition):
-    """The first of a few results for which the condition holds, or the last one."""
-    for _time in range(10):
-        result = look_once()
-        if condition(result):
-            break
-    return result
 
 
 @contextmanager
@@ -100,7 +92,7 @@ def test_a_disk_that_works_hard_is_busy_and_one_that_rests_is_not(alba, look):
         assert (quiet["status"], quiet["value"]) == ("OK", 0), quiet
         write = "sh -c 'while :; do dd if=/dev/zero of=/srv/data/x bs=64k count=200 oflag=direct; done'"
         with unit(alba, "writer", write):
-            busy = until(lambda: look(check, last=quiet["bookmarks"]), lambda result: result["value"] > 5)
+            busy = look_until(lambda: look(check, last=quiet["bookmarks"]), lambda result: result["value"] > 5)
         assert "busy (warn 5%)" in busy["message"]
         assert busy["perfdata"].startswith(f"'{device} busy'=")
 
@@ -146,7 +138,7 @@ def test_zombies_are_told_with_the_parent_that_neglects_them(alba, look):
     parent = "import subprocess, time; kept = [subprocess.Popen(['true']) for _ in range(20)]; time.sleep(60)"
     alba.write("/srv/parent.py", parent)
     with unit(alba, "payroll", "python3 /srv/parent.py"):
-        result = until(lambda: look({"type": "zombies"}), lambda result: result["value"] >= 20)
+        result = look_until(lambda: look({"type": "zombies"}), lambda result: result["value"] >= 20)
         pid = alba.run("systemctl show --value -p MainPID payroll").stdout.strip()
         assert (result["status"], f"20 of python3 (pid {pid})" in result["message"]) == ("WARNING", True), result
 
@@ -154,7 +146,7 @@ def test_zombies_are_told_with_the_parent_that_neglects_them(alba, look):
 def test_pressure_rises_when_more_wants_to_run_than_can(alba, look):
     check = {"type": "pressure", "seconds": 10, "cpu_warn": "10%"}
     with unit(alba, "spin", "sh -c 'for n in 1 2 3 4 5; do while :; do :; done & done; wait'"):
-        result = until(lambda: look(check), lambda result: result["status"] == "WARNING")
+        result = look_until(lambda: look(check), lambda result: result["status"] == "WARNING")
     assert "some tasks waited for a processor" in result["message"]
     assert "(warn 10%)" in result["message"]
     assert "'io full avg300'=" in result["perfdata"]

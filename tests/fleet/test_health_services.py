@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet.looking import add_units, listening, look, one, service, verdict
+from tests.fleet.looking import add_units, listening, look, look_until, one, service, until, verdict
 from tests.fleet.test_health import by_id, sweep
 from tests.unit.health.servers import certificate
 
@@ -17,6 +17,12 @@ def alba(shared_fleet):
 
 
 # systemd
+
+
+def restarted(unit, by):
+    """Shell words that wait until a unit runs that was restarted so often since it was started by hand."""
+    count = f"$(systemctl show --value -p NRestarts {unit})"
+    return until(f"test {count} -ge {by} && systemctl is-active --quiet {unit}")
 
 
 def test_a_crash_loop_is_told_apart_from_a_restart_and_a_reboot(alba):
@@ -32,19 +38,19 @@ def test_a_crash_loop_is_told_apart_from_a_restart_and_a_reboot(alba):
     assert [result["status"] for result in first] == ["OK", "OK"]
     assert "restarted" not in first[0]["message"]
 
-    alba.run("sleep 2; systemctl restart calm")
+    alba.run(f"systemctl restart calm; {restarted('loop', by=5)}")
     loop, calm = look(alba, *checks, left=left)
     assert loop["status"] == "WARNING"
     assert "times after it ended by itself, since the last round (warn 2)" in loop["message"]
     assert verdict(calm) == ("OK", "calm.service is active (running)")
 
-    alba.run("systemctl kill --signal=KILL calm; sleep 0.5; systemctl stop loop")
+    alba.run(f"systemctl stop loop; systemctl kill --signal=KILL calm; {restarted('calm', by=1)}")
     assert verdict(one(alba, checks[1], left=left)) == (
         "OK",
         "calm.service is active (running), restarted once after it ended by itself, since the last round",
     )
     strict = dict(checks[1], restarts_crit="0")
-    alba.run("systemctl kill --signal=KILL calm; sleep 0.5")
+    alba.run(f"systemctl kill --signal=KILL calm; {restarted('calm', by=2)}")
     assert one(alba, strict, left=left)["status"] == "CRITICAL"
 
     alba.stop()
@@ -64,10 +70,12 @@ def test_timers_that_do_not_do_their_work(alba):
     units = {f"{name}.service": service(command, more="Type=oneshot") for name, command in commands.items()}
     units |= {f"{name}.timer": every_second for name in commands}
     start = "systemctl start hangs.timer gone.timer fails.timer; systemctl enable --quiet idle.timer"
-    vanish = f"rm {UNITS}/gone.service; systemctl mask --quiet --runtime gone.service; sleep 2.5"
+    vanish = f"rm {UNITS}/gone.service; systemctl mask --quiet --runtime gone.service"
     add_units(alba, units, f"{start}; {vanish}")
 
-    result = one(alba, {"type": "timers", "longest": "1s", "crit": "3"})
+    # Until those that are started every second were, and one has run for longer than it may.
+    check = {"type": "timers", "longest": "1s", "crit": "3"}
+    result = look_until(lambda: one(alba, check), lambda result: result["value"] == 4)
     assert (result["status"], result["value"]) == ("CRITICAL", 4), result
     assert result["details"] == {"amiss": ["fails.timer", "gone.timer", "hangs.timer", "idle.timer"]}
     message = result["message"]
