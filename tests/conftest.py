@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ FIXTURES = {"fleet", "shared_fleet", "newcomer"}
 FLEET = Path(__file__).parent / "fleet"
 PROMISE = pytest.StashKey["FleetPromise"]()
 PROBLEM = pytest.StashKey[str]()
+# How fast the machine is, which others use as well, is no finding.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

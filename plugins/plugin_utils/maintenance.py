@@ -126,4 +126,4 @@ def _message(parts):
     }[parts["rollback"]]
     if is_untouched(parts):
         undone = ". Nothing was changed"
-    return "{0} of {1} {2}: {3}{4}".format(procedure, host, what, why, undone)
+    return "{0} of {1} {2}: {3}{4}".format(procedure, host, what, why.rstrip(".") if undone else why, undone)

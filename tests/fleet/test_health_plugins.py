@@ -37,6 +37,13 @@ def equipped(shared_fleet):
     return host
 
 
+def let_podman_work(host):
+    """And have something to run in /srv/box."""
+    for name, text in PODMAN.items():
+        host.write(f"/etc/containers/{name}", text)
+    host.run("mkdir -p /srv/box/bin; cp /bin/busybox /srv/box/bin/sleep; cp /bin/busybox /srv/box/bin/false")
+
+
 # Plugins
 
 
@@ -97,9 +104,7 @@ def test_containers_in_every_state(alba, equipped):
     assert rootless["status"] == "UNKNOWN"
     assert rootless["message"].startswith("podman does not answer: ")
 
-    for name, text in PODMAN.items():
-        equipped.write(f"/etc/containers/{name}", text)
-    equipped.run("mkdir -p /srv/box/bin; cp /bin/busybox /srv/box/bin/sleep; cp /bin/busybox /srv/box/bin/false")
+    let_podman_work(equipped)
     run = "podman run --detach --network=host"
     box = "--rootfs /srv/box"
     equipped.run(f"{run} --name web {box} /bin/sleep 1000")
@@ -122,6 +127,7 @@ def test_containers_in_every_state(alba, equipped):
 
 
 def test_images_that_nothing_uses_are_removed(equipped, shared_fleet, tmp_path):
+    let_podman_work(equipped)
     equipped.run(IMAGES)
     nameless = "podman image ls --quiet --filter dangling=true"
     assert len(equipped.run(nameless).stdout.split()) == 2

@@ -70,7 +70,7 @@ class Images:
         if self._build_age_s is None:
             return 0
         listed = answer(step, ["docker", "system", "df", "--verbose", "--format", "{{json .BuildCache}}"])
-        # By the time of this, images that the plan has are gone, and what they shared with builds is not shared any more.
+        # Images that the plan has are gone by then, and what they shared with builds is theirs no more.
         gone = step.check_mode and any(one["target"] == "docker images" for one in step.record["actions"])
         sizes = abandoned_builds(json.loads(listed) or [], time.time() - self._build_age_s, with_shared=gone)
         words = "{0} that nobody used lately".format(counted(len(sizes), "part of builds", "parts of builds"))

@@ -9,10 +9,13 @@ import os
 # Neither these nor anything in them.
 TREES = (
     b"/bin", b"/boot", b"/dev", b"/efi", b"/etc", b"/lib", b"/lib32", b"/lib64", b"/libx32", b"/proc", b"/run",
-    b"/sbin", b"/sys", b"/usr", b"/var/backups", b"/var/lib/apt", b"/var/lib/containers", b"/var/lib/dnf",
-    b"/var/lib/docker", b"/var/lib/dpkg", b"/var/lib/mysql", b"/var/lib/postgresql", b"/var/lib/redis", b"/var/lib/rpm",
-    b"/var/lib/roundsman", b"/var/lib/systemd", b"/var/log/journal", b"/var/mail", b"/var/spool/cron",
-    b"/var/spool/mail",
+    b"/sbin", b"/sys", b"/usr", b"/var/backups", b"/var/lib/apt", b"/var/lib/cassandra", b"/var/lib/clickhouse",
+    b"/var/lib/containerd", b"/var/lib/containers", b"/var/lib/dnf", b"/var/lib/docker", b"/var/lib/dpkg",
+    b"/var/lib/elasticsearch", b"/var/lib/etcd", b"/var/lib/influxdb", b"/var/lib/kubelet", b"/var/lib/ldap",
+    b"/var/lib/libvirt", b"/var/lib/lxc", b"/var/lib/machines", b"/var/lib/mongo", b"/var/lib/mongodb",
+    b"/var/lib/mysql", b"/var/lib/nfs", b"/var/lib/pgsql", b"/var/lib/postgresql", b"/var/lib/rabbitmq",
+    b"/var/lib/redis", b"/var/lib/roundsman", b"/var/lib/rpm", b"/var/lib/systemd", b"/var/lib/valkey",
+    b"/var/log/journal", b"/var/mail", b"/var/spool/cron", b"/var/spool/mail",
 )  # fmt: skip
 # Not these themselves, though what is in them may be a cache.
 ROOTS = (
@@ -20,7 +23,10 @@ ROOTS = (
     b"/var/local", b"/var/log", b"/var/spool", b"/var/tmp", b"/var/www",
 )  # fmt: skip
 # Of a home directory: keys, settings and data, which no cache is kept among.
-PRIVATE = (b".aws", b".config", b".docker", b".gnupg", b".kube", b".local", b".password-store", b".ssh")
+PRIVATE = (
+    b".aws", b".config", b".docker", b".gnupg", b".kube", b".local", b".mozilla", b".password-store", b".pki", b".ssh",
+    b".thunderbird",
+)  # fmt: skip
 
 
 def refusal(path, homes):

@@ -52,7 +52,7 @@ def _rule(spec):
 
 
 def enforce(step, rule, live):
-    """Remove and compress what a rule says. `live` are paths that are written to, or that a stanza names."""
+    """Remove and compress what a rule says. `live` is what logs_writers.live_logs finds."""
     with _opened(step, rule.base) as tree:
         if tree is None:
             return
@@ -61,7 +61,7 @@ def enforce(step, rule, live):
         old = {False: [], True: []}
         for one in files:
             path = _path(tree, one)
-            if path in live or guard.guarded_tree(os.fsencode(path)) is not None:
+            if path in live or one.inode in live or guard.guarded_tree(os.fsencode(path)) is not None:
                 continue
             if rule.remove_after_s is not None and now - one.written_at > rule.remove_after_s:
                 old[True].append(one)
@@ -92,7 +92,7 @@ def compress_forgotten(step, logs, live):
 
 def _is_forgotten(path, one, live):
     lately = time.time() - one.written_at < LATELY_S
-    return not (is_compressed(path) or path in live or lately or path.endswith((".1", ".old")))
+    return not (is_compressed(path) or path in live or one.inode in live or lately or path.endswith((".1", ".old")))
 
 
 def _remove(step, tree, rule, files):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import time
 
@@ -31,8 +32,18 @@ def faults(reopen):
 
 
 def live_logs(logs):
-    """Paths that nothing is done to: what stanzas name, and what any process has open for writing."""
-    return {*logs, *(one.path for one in open_files() if one.writing)}
+    """What nothing is done to: paths that stanzas name, and paths and inodes that any process has open for writing.
+
+    A process in a container has another path for the same file.
+    """
+    found = set(logs)
+    for one in open_files():
+        if one.writing:
+            found.add(one.path)
+            with contextlib.suppress(OSError):  # closed meanwhile
+                info = os.stat(one.handle)
+                found.add((info.st_dev, info.st_ino))
+    return found
 
 
 def stale_writers(logs, directories):

@@ -294,3 +294,12 @@ def test_what_the_application_drops_meanwhile_is_no_failure(worn: Server, tmp_pa
     for databases in found.values():
         databases["dropped"] = gone
     assert "failed" not in call(worn, tmp_path, before=found)
+
+
+def test_a_login_whose_vacuum_the_server_would_skip_is_refused(server: Server, tmp_path: Path) -> None:
+    """With a warning to the client only: so it would be told as done."""
+    server.sql("DROP ROLE IF EXISTS watcher; CREATE ROLE watcher LOGIN IN ROLE pg_monitor")
+    spec = {"host": str(server.root), "login": "watcher"}
+    result = call(server, tmp_path, servers=[spec])
+    assert (result["failed"], result["maintenance"]["actions"]) == (True, [])
+    assert result["msg"].startswith(f"PostgreSQL {server.root}:5432: the login is no superuser")

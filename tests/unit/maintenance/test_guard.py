@@ -19,7 +19,9 @@ HOMES = [b"/root", b"/home/anna", b"/var/lib/shop"]
         "/", "//", "//etc", "/etc", "/etc/cache", "/usr", "/usr/share/x", "/boot", "/boot/efi", "/var", "/var/lib",
         "/var/lib/dpkg", "/var/lib/dpkg/info", "/home", "/home/anna", "/root", "/var/lib/shop", "/home/anna/.ssh",
         "/home/anna/.config/x", "/srv/../etc", "/srv/cache/", "/srv/./cache", "srv/cache", "", "/run/x", "/proc/1",
-        "/var/backups", "/var/cache", "/tmp",
+        "/var/backups", "/var/cache", "/tmp", "/var/lib/pgsql/15/data/base", "/var/lib/mongodb/journal",
+        "/var/lib/etcd/member", "/var/lib/containerd/x", "/var/lib/libvirt/images", "/var/lib/rabbitmq/mnesia",
+        "/var/lib/mongo", "/home/anna/.mozilla/firefox",
     ],
 )  # fmt: skip
 def test_never(path: str) -> None:

@@ -229,6 +229,18 @@ def test_what_a_writer_holds_stays_whatever_the_rules_say(host: Host, writer: su
     assert host.names() == ["due.log"]
 
 
+def test_what_a_writer_holds_under_another_name_stays_as_well(host: Host, writer: subprocess.Popen[bytes]) -> None:
+    """As a container does, to which the directory of logs is known by another path."""
+    elsewhere = host.root / "elsewhere"
+    elsewhere.mkdir()
+    (host.logs / "due.log").rename(elsewhere / "held.log")
+    os.link(elsewhere / "held.log", host.logs / "seen.log")
+    os.utime(host.logs / "seen.log", (0, 0))
+    host.log("old.log", days=99)
+    tend(host.step(retention=[{"path": f"{host.logs}/*.log", "compress_after": None, "remove_after": "1d"}]))
+    assert host.names() == ["seen.log"]
+
+
 def test_a_log_that_nobody_rotates_is_told_with_its_stanza_and_installed_on_request(host: Host) -> None:
     host.stanza("shop", "known*.log", "daily", "rotate 2")
     for name in ("known.log", "known.log.1", "grows.log", "deep/grows too.log", "packed.log.gz", "skipped.log"):

@@ -84,7 +84,7 @@ FETCHED = {**parts()["records"][0], "actions": [{"action": "fetch", "target": "s
             "caches of web1 not begun, for what it touches could not be saved: no route",
         ),
         (
-            {"phase": "execute", "failure": FAILURE, "rollback": "none"},
+            {"phase": "execute", "failure": {**FAILURE, "msg": "no route."}, "rollback": "none"},
             "failed",
             "caches of web1 failed: no route. Nothing was rolled back; the actions say what was done",
         ),
