@@ -77,20 +77,21 @@ while sys.argv[1] == "write":
     began = time.monotonic()
     db.execute("UPDATE notes SET text = ? WHERE id = 1", (str(began),))
     print(int(1e6 * (time.monotonic() - began)), flush=True)
-    time.sleep(.01)
+    time.sleep(.05)
 """
+# With pauses: what is never at rest takes the processors from those whom it is to wait for.
 LOADS = {
     "notes": "python3 /srv/load/notes write > /srv/load/notes.us",
     # How long a transaction takes, the start of the client included.
     "orders": """while began=$(date +%s%N); do
     mariadb shop -e 'BEGIN; UPDATE orders SET state = state + 1 WHERE id = 1; INSERT INTO orders () VALUES (); COMMIT'
-    echo $(( ($(date +%s%N) - began) / 1000 )); done > /srv/load/orders.us""",
-    "pgbench": "cd /srv/load && exec su postgres -c 'pgbench -n -c 2 -T 300 -f script -l --log-prefix=latency shop'",
+    echo $(( ($(date +%s%N) - began) / 1000 )); sleep .1; done > /srv/load/orders.us""",
+    "pgbench": "cd /srv/load && exec su postgres -c 'pgbench -n -c 2 -T 3600 -f script -l --log-prefix=latency shop'",
 }
 PGBENCH = f"""\\set id random(1, {ROWS // 4})
 UPDATE orders SET state = state + 1 WHERE id = :id;
 SELECT code FROM orders WHERE id = :id;
-\\sleep 10 ms
+\\sleep 50 ms
 """
 STATE = """SELECT relname, relfilenode, pg_relation_size(c.oid), n_dead_tup, last_vacuum, last_analyze, indisvalid
     FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid LEFT JOIN pg_index x ON x.indexrelid = c.oid
