@@ -36,12 +36,14 @@ mkdir -p /srv/race/cache/inner && for n in $(seq 3000); do echo > /srv/race/cach
 for n in $(seq 20); do cp -a /etc/passwd /etc/bait$n; touch -d '60 days ago' /etc/bait$n; done
 find /srv/race -exec touch -d '60 days ago' {} +
 cat > /srv/race/swap <<'SWAP'
-import os
+import os, time
 os.chdir("/srv/race")
 os.symlink("/etc", "link")
 while True:
     os.rename("cache/inner", "aside"); os.rename("link", "cache/inner")
+    time.sleep(0.0001)
     os.rename("cache/inner", "link"); os.rename("aside", "cache/inner")
+    time.sleep(0.0001)
 SWAP
 systemd-run -q --unit=swap python3 /srv/race/swap
 # What systemd itself cleans, and what apt downloaded.
