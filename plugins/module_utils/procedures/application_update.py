@@ -109,8 +109,9 @@ class Update:
             self._releases.discard(update["to"])
             self._memory.release()
             self._memory.keep(update=None)
-            text = "{0}. Nothing was stopped or switched; {1} is what it was"
-            raise ProcedureError(failure.reason, text.format(what, update["from"] or "nothing")) from failure
+            still = "; {0} is still in place".format(update["from"]) if update["from"] else ""
+            text = "{0}. Nothing was stopped or switched{1}"
+            raise ProcedureError(failure.reason, text.format(what, still)) from failure
         self._refuse_the_irreversible(update, what)
         if not self._params["rollback"]:
             text = "{0}. It was left as it is, for rolling back is switched off; the next run goes on with {1}"

@@ -159,7 +159,7 @@ def test_a_link_with_a_whole_path_says_the_same(world: World) -> None:
 
 
 def test_a_fetch_that_fails_touches_nothing_and_is_tried_again(world: World) -> None:
-    with pytest.raises(ProcedureError, match=r"fetch failed: .*Nothing was stopped or switched; 1\.0 is what it was"):
+    with pytest.raises(ProcedureError, match=r"fetch failed: .*Nothing was stopped .*; 1\.0 is still in place"):
         world.bring("2.0", fetch="echo gone >&2; exit 4")
     assert world.state() == serving("1.0")
     assert world.releases() == {"1.0"}
@@ -199,7 +199,7 @@ def test_a_disk_that_becomes_full_at_any_point_leaves_the_old_version_and_says_s
         assert not (world.root / "state" / "applications" / "shop.reserve").exists()
         (world.root / "state" / "applications" / "shop.json").write_text(json.dumps(before))
     assert said[0].endswith("(No space left on device). Nothing was done. Make room there.")
-    assert "Nothing was stopped or switched; 1.0 is what it was" in said[2]
+    assert "Nothing was stopped or switched; 1.0 is still in place" in said[2]
     hooks = [*pure.HOOKS, "noting that it serves"]
     assert [one.partition(" failed:")[0] for one in said[1:]] == [f"shop 2.0: {name}" for name in hooks]
     assert all(one.endswith("1.0 was put back and serves again") for one in said[3:])
