@@ -143,9 +143,12 @@ def _give_back(module, leases):
     try:
         if not module.check_mode:
             leases.end(number, time.time(), module.params["lock_timeout_s"])
-    except (ProcedureError, OSError) as error:
-        # The lease ends by itself; what was done under it counts all the same.
-        failure = {"failed": True, "msg": str(error), "reason": getattr(error, "reason", "no_space")}
+    except ProcedureError as error:
+        failure = {"failed": True, "msg": error.message, "reason": error.reason}
+    except OSError as error:
+        reason = "no_space" if error.errno in FULL else "procedure_failed"
+        failure = {"failed": True, "msg": str(error), "reason": reason}
+    # A lease ends by itself; what was done under it counts all the same.
     records = leases.journal(number).records()
     return dict(failure, changed=not failure, lease=None, previous=[], records=records)
 
