@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from roundsman.doctor import Become, HostReport, HostTarget, Status, probe_all, probe_host
+from tests.ports import free_port, refusing_port
 
-from .conftest import Web1, free_port, keygen, sshd
+from .conftest import Web1, keygen, sshd
 
 
 def rungs(report: HostReport) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ def test_a_name_that_does_not_resolve(web1: Web1) -> None:
 
 
 def test_nobody_listens(web1: Web1) -> None:
-    message, remedy = fell(probe_host(web1.target(port=free_port()), 5), "tcp")
+    message, remedy = fell(probe_host(web1.target(port=refusing_port()), 5), "tcp")
     assert "refused" in message
     assert "systemctl status ssh" in remedy
 
@@ -275,7 +276,7 @@ def test_local_hosts_and_foreign_connections() -> None:
 
 
 def test_a_fleet_is_probed_side_by_side_and_reported_in_order(web1: Web1) -> None:
-    hosts = [web1.target(name="web1"), web1.target(name="down", port=free_port()), web1.target(name="web2")]
+    hosts = [web1.target(name="web1"), web1.target(name="down", port=refusing_port()), web1.target(name="web2")]
     seen: list[str] = []
     reports = probe_all(hosts, timeout_s=5, on_report=lambda report: seen.append(report.host))
     assert [report.host for report in reports] == ["web1", "down", "web2"]

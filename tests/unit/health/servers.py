@@ -132,12 +132,6 @@ def hangs_up(connection):
     connection.recv(1000)
 
 
-def free_port():
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 @contextlib.contextmanager
 def full_backlog():
     """The port of a server that never accepts and whose queue is full: connecting takes for ever."""

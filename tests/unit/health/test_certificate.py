@@ -13,6 +13,8 @@ from cryptography import x509 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ports import refusing_port
+
 from . import servers
 from .builders import keys_of, result_of
 
@@ -199,7 +201,7 @@ def test_what_does_not_speak_tls_and_what_refuses():
     with servers.listener(servers.mumbles) as port:
         plain = result_of({"type": "certificate", "host": "127.0.0.1", "port": port})
     assert (plain["status"], "TLS fails" in plain["message"]) == ("CRITICAL", True)
-    refused = result_of({"type": "certificate", "host": "127.0.0.1", "port": servers.free_port()})
+    refused = result_of({"type": "certificate", "host": "127.0.0.1", "port": refusing_port()})
     assert (refused["status"], "Connection refused" in refused["message"]) == ("CRITICAL", True)
 
 

@@ -2,6 +2,8 @@ import time
 
 import pytest
 
+from tests.ports import refusing_port
+
 from . import servers
 from .builders import result_of
 
@@ -24,7 +26,7 @@ def test_a_port_that_accepts_is_ok():
 
 
 def test_a_port_that_refuses_is_critical():
-    result = result_of({"type": "tcp", "host": "127.0.0.1", "port": servers.free_port()})
+    result = result_of({"type": "tcp", "host": "127.0.0.1", "port": refusing_port()})
     assert result["status"] == "CRITICAL"
     assert "Connection refused" in result["message"]
 
@@ -95,7 +97,7 @@ def test_a_server_that_does_not_answer_properly_is_critical(behaviour, words):
 
 
 def test_a_dead_server_is_critical():
-    result = http(f"http://127.0.0.1:{servers.free_port()}/")
+    result = http(f"http://127.0.0.1:{refusing_port()}/")
     assert (result["status"], result["message"].endswith(": Connection refused")) == ("CRITICAL", True)
 
 

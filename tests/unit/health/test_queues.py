@@ -17,8 +17,10 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.family import (
 )
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import read
 
+from tests.ports import refusing_port
+
 from .builders import keys_of, result_of
-from .servers import drips, free_port, hangs_up, listener
+from .servers import drips, hangs_up, listener
 
 INFO = {"redis_version": "7.0.15", "used_memory": "95", "maxmemory": "100", "role": "master", "run_id": "a"}
 
@@ -169,7 +171,7 @@ def test_rabbitmq_names_the_longest_queue_and_those_without_consumers():
 
 
 def test_rabbitmq_that_is_not_there_or_hangs():
-    dead = result_of({"type": "rabbitmq", "url": f"http://127.0.0.1:{free_port()}"})
+    dead = result_of({"type": "rabbitmq", "url": f"http://127.0.0.1:{refusing_port()}"})
     assert (dead["status"], "Connection refused" in dead["message"]) == ("CRITICAL", True)
     with listener(drips) as port:
         slow = result_of({"type": "rabbitmq", "url": f"http://127.0.0.1:{port}"}, limit_s=0.5)

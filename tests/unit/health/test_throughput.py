@@ -10,8 +10,10 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.specs import read
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ports import refusing_port
+
 from .builders import keys_of, look, result_of
-from .servers import free_port, shop
+from .servers import shop
 
 BEFORE = Reading(100, "run", "boot", 50.0)
 
@@ -72,7 +74,7 @@ def test_the_first_round_samples_and_the_next_compares_with_it(tmp_path):
     ],
 )
 def test_a_counter_that_is_not_there(keys, status, words):
-    port = free_port()
+    port = refusing_port()
     more = {"redis": {"port": port}, "nginx": {"url": f"http://127.0.0.1:{port}/"}}.get(keys["source"], {})
     result = result_of({"type": "throughput", **keys, **more})
     assert (result["status"], words in result["message"]) == (status, True), result

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from tests.alertmanager import free_port, wait_for
+from tests.alertmanager import wait_for
 from tests.debian import unpacked
 from tests.fleet.roundsman import Listener
+from tests.ports import free_port
 from tests.serving import served
 
 # Prometheus says of each alert that it holds for four times the longer of these.
