@@ -23,7 +23,7 @@ def run_ansible(checks, tmp_path, *options, **variables):
     argv = [ANSIBLE, "alba", "-i", inventory, "-m", "roundsman.fleet.health", "-a", arguments]
     environment = dict(os.environ, ANSIBLE_HOME=str(tmp_path / "ansible"))
     return subprocess.run(
-        [*argv, *options], capture_output=True, text=True, env=environment, timeout=120, check=False
+        [*argv, *options], capture_output=True, text=True, env=environment, timeout=600, check=False
     )
 
 
