@@ -62,6 +62,10 @@ def test_checks_run_at_the_same_time():
     assert [result["message"] for result in results.values()] == ["all is well"] * 10
 
 
+def test_a_check_gives_up_itself_a_little_before_its_limit():
+    assert Context(10).patience_s == 9
+
+
 def test_a_check_that_breaks_is_unknown_and_takes_no_other_down():
     results = sweep(invented("breaks", breaks), invented("fine", fine))
     assert results["fine"]["status"] == "OK"
