@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
+import re
 import shutil
 import socket
 import subprocess
@@ -11,18 +14,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
 PROGRAM = "prometheus-alertmanager"
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 class RealAlertmanager:
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, address: str) -> None:
+        self.url = f"http://{address}"
 
     def alerts(self) -> list[dict[str, Any]]:
         """Those that fire."""
@@ -47,18 +49,23 @@ def alertmanager_with(folder: Path, configuration: Mapping[str, Any]) -> Iterato
     if program is None:
         pytest.skip(f"{PROGRAM} is not installed: apt-get install {PROGRAM}")
     (folder / "alertmanager.yml").write_text(json.dumps(configuration))
-    port = free_port()
     options = [
         f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
+        "--web.listen-address=127.0.0.1:0", "--cluster.listen-address=",
     ]  # fmt: skip
-    with (folder / "log").open("wb") as log:
+    said = folder / "log"
+    with said.open("wb") as log:
         process = subprocess.Popen([program, *options], stdout=log, stderr=log)
+
+    def address() -> str:
+        """Where it says that it listens, or nothing yet."""
+        found = re.search(r'"Listening on" address=(\S+)', said.read_text())
+        return found[1] if found else ""
+
     try:
-        running = RealAlertmanager(port)
-        wait_for(lambda: process.poll() is not None or _answers(running.url))
-        assert process.poll() is None, (folder / "log").read_text()
-        yield running
+        wait_for(lambda: process.poll() is not None or (address() and _answers(f"http://{address()}")))
+        assert process.poll() is None, said.read_text()
+        yield RealAlertmanager(address())
     finally:
         process.kill()
         process.wait()
@@ -75,12 +82,14 @@ def _answers(url: str) -> bool:
     try:
         with urlopen(f"{url}/-/ready"):
             return True
-    except URLError:
+    except OSError:
         return False
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Below those that the kernel gives to whoever wants any, so that nobody else has it before it is used."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -93,7 +93,7 @@ class Roundsman:
     def environment(self) -> dict[str, str]:
         return {**os.environ, PASSWORD_VARIABLE: self._password}
 
-    def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         command, *options = self.command(*arguments)
         return warm.run(Path(command), *options, env=self.environment, timeout=timeout)
 

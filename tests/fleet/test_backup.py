@@ -32,7 +32,7 @@ def backed_up(*paths: str, repository: str = "/var/backups/roundsman") -> dict[s
 def play(fleet: Fleet, name: str, *options: str) -> subprocess.CompletedProcess[str]:
     argv = [str(PLAYBOOK), "-i", str(fleet.inventory()), f"roundsman.fleet.{name}", *options]
     return subprocess.run(
-        argv, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False, timeout=300
+        argv, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False, timeout=900
     )
 
 

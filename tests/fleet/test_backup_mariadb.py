@@ -77,7 +77,7 @@ class Play:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         self.ok = said.returncode == 0
         self.said = said.stdout + said.stderr

@@ -115,7 +115,7 @@ def answered(roundsman: Roundsman, answer: str | None) -> subprocess.CompletedPr
     try:
         os.write(person, f"{answer}\n".encode())
         return subprocess.run(
-            roundsman.command(*command), stdin=terminal, capture_output=True, text=True, timeout=300, check=False,
+            roundsman.command(*command), stdin=terminal, capture_output=True, text=True, timeout=900, check=False,
             env=roundsman.environment,
         )  # fmt: skip
     finally:
