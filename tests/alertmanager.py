@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -14,15 +15,13 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.ports import free_port
-
 PROGRAM = "prometheus-alertmanager"
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class RealAlertmanager:
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, address: str) -> None:
+        self.url = f"http://{address}"
 
     def alerts(self) -> list[dict[str, Any]]:
         """Those that fire."""
@@ -47,18 +46,23 @@ def alertmanager_with(folder: Path, configuration: Mapping[str, Any]) -> Iterato
     if program is None:
         pytest.skip(f"{PROGRAM} is not installed: apt-get install {PROGRAM}")
     (folder / "alertmanager.yml").write_text(json.dumps(configuration))
-    port = free_port()
     options = [
         f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
+        "--web.listen-address=127.0.0.1:0", "--cluster.listen-address=",
     ]  # fmt: skip
-    with (folder / "log").open("wb") as log:
+    said = folder / "log"
+    with said.open("wb") as log:
         process = subprocess.Popen([program, *options], stdout=log, stderr=log)
+
+    def address() -> str:
+        """Where it says that it listens, or nothing yet."""
+        found = re.search(r'"Listening on" address=(\S+)', said.read_text())
+        return found[1] if found else ""
+
     try:
-        running = RealAlertmanager(port)
-        wait_for(lambda: process.poll() is not None or _answers(running.url))
-        assert process.poll() is None, (folder / "log").read_text()
-        yield running
+        wait_for(lambda: process.poll() is not None or (address() and _answers(f"http://{address()}")))
+        assert process.poll() is None, said.read_text()
+        yield RealAlertmanager(address())
     finally:
         process.kill()
         process.wait()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 HOMES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+# pg_ctl gives up after a minute by itself.
+PATIENCE = ["-w", "-t", "300"]
 AS_POSTGRES = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
 
@@ -38,10 +40,10 @@ class Server:
         # What autovacuum does between two looks is no change that a test made.
         options = f"-c listen_addresses= -k {self.root} -c fsync=off -c autovacuum=off {archiving}"
         log = str(self.root / "log")
-        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-t", "180", "-l", log, "-o", options, "start")
+        self._as_postgres("pg_ctl", "-D", str(self.data), *PATIENCE, "-l", log, "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
-        self._as_postgres("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
+        self._as_postgres("pg_ctl", "-D", str(self.data), *PATIENCE, "-m", mode, "stop")
 
     def grow_old(self, segments: int) -> None:
         """Restart as if this many times 2^20 transactions had been."""

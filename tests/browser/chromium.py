@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from tests.alertmanager import wait_for
+
 CHROMIUM = shutil.which("chromium")
 MISSING = "no chromium on this machine: the page was not looked at; on Debian: apt-get install chromium"
 
@@ -65,10 +67,12 @@ class Browser:
 
     def open(self, url: str) -> None:
         self.say("Page.navigate", url=url, then="Page.loadEventFired")
+        # The event may have been that of the empty page before.
+        wait_for(lambda: self.ask("document.readyState + location.href") == f"complete{url}")
 
     def ask(self, script: str) -> Any:
-        """What the script's expression is worth on the page."""
-        answer = self.say("Runtime.evaluate", expression=script, returnByValue=True)
+        """What the script's expression is worth on the page, or what it promises."""
+        answer = self.say("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -82,6 +86,8 @@ class Browser:
 
     def press(self, button: str, *, then: str = "Page.loadEventFired") -> None:
         """As a finger does: where the button is, if nothing lies over it."""
+        # Before a page was painted, Chromium takes no finger for meant.
+        self.ask("new Promise(painted => requestAnimationFrame(() => requestAnimationFrame(painted)))")
         script = f"""(() => {{
             const button = document.querySelector({json.dumps(button)});
             button.scrollIntoView({{block: "center"}});

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.fleet.waiting import until
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,8 +34,8 @@ class BackupServer:
         host.run(f"install -d -o ops -g ops {FOLDER}")
         host.write("/etc/systemd/system/rest-server.service", unit)
         host.run("systemctl daemon-reload && systemctl enable --quiet --now rest-server")
-        # rclone answers 404 at its root.
-        host.run(f"for _ in $(seq 100); do curl -so /dev/null http://localhost:{PORT} && exit; sleep .1; done; exit 1")
+        # It answers 404 at its root.
+        host.run(until(f"curl -so /dev/null http://localhost:{PORT}"))
 
     def rest(self, repository: str) -> str:
         """The address of a repository for restic over HTTP."""

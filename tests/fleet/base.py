@@ -194,7 +194,7 @@ def remove_tree(root: Path) -> None:
 
 def mounts_below(root: Path) -> list[str]:
     """Mount points at or below `root`, in the order they were mounted."""
-    points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines())
     points_plain = (point.encode().decode("unicode_escape") for point in points)
     return [point for point in points_plain if point == str(root) or point.startswith(f"{root}/")]
 

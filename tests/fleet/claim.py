@@ -43,6 +43,10 @@ class Claim:
         self.folder.mkdir(parents=True)
         return self.folder
 
+    def let_go(self) -> None:
+        """Leave everything as it is, to whoever claims it next."""
+        self._lock.close()
+
     def left_traces(self) -> bool:
         return self.folder is not None or network.exists(self.number)
 
@@ -68,7 +72,7 @@ class Claim:
 def take() -> Claim:
     """Claim a number that nobody holds and nobody left traces of."""
     for number in range(len(network.NETWORKS)):
-        claim = _claim(number)
+        claim = hold(number)
         if claim is not None and not claim.left_traces():
             return claim
     raise RuntimeError("no free fleet number; `python -m tests.fleet.clean` removes what killed test runs left")
@@ -78,12 +82,13 @@ def abandoned() -> Iterator[Claim]:
     """Take over each claim whose process is gone."""
     locks = {int(found[1]) for path in LOCKS.glob("*") if (found := re.fullmatch(rf"{PREFIX}(\d+)\.lock", path.name))}
     for number in sorted(locks | network.fleets_seen() | processes.fleets_seen(PREFIX)):
-        claim = _claim(number)
+        claim = hold(number)
         if claim is not None and claim.left_traces():
             yield claim
 
 
-def _claim(number: int) -> Claim | None:
+def hold(number: int) -> Claim | None:
+    """Claim this number, whatever was left of it; None while somebody holds it."""
     LOCKS.mkdir(mode=0o755, exist_ok=True)
     lock = (LOCKS / f"{PREFIX}{number}.lock").open("a+")
     try:

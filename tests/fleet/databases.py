@@ -50,8 +50,9 @@ GRANT SELECT, RELOAD, SHOW VIEW, TRIGGER, EVENT ON *.* TO backup@localhost;
 CALL work(2000);
 """
 LOAD = """#!/bin/sh
-for worker in 1 2; do (while :; do mariadb shop -e 'CALL work(50)'; done) & done
+# With pauses, for the others on the machine. The keys live long enough that some do whenever they are counted.
+for worker in 1 2; do (while sleep .1; do mariadb shop -e 'CALL work(50)'; done) & done
 export REDISCLI_AUTH={password}
 while sleep .1; do date >> /srv/notes/book; done &
-while :; do redis-cli -r 200 lpush jobs x; redis-cli -r 20 -n 3 set short-$(date +%N) x EX 1; done > /dev/null
+while sleep .05; do redis-cli -r 200 lpush jobs x; redis-cli -r 20 -n 3 set short-$(date +%N) x EX 5; done > /dev/null
 """

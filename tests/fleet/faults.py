@@ -11,6 +11,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.fleet.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,10 +49,9 @@ def failed_unit(host: Host, unit: str = "payroll.service") -> Iterator[None]:
 def dead_web_server(host: Host) -> Iterator[None]:
     """The web server of a host made with `web=True` was killed and does not come back by itself."""
     host.run("systemctl kill --signal=KILL web.service")
-    host.run("for _ in $(seq 50); do systemctl is-failed --quiet web.service && exit; sleep .1; done; exit 1")
+    host.run(until("systemctl is-failed --quiet web.service"))
     yield
     host.run("systemctl reset-failed web.service; systemctl restart web.service")
-    host.run("for _ in $(seq 50); do curl -fso /dev/null http://localhost && exit; sleep .1; done; exit 1")
 
 
 @contextmanager
@@ -113,6 +114,22 @@ def _flip(host: Host, path: str, offset: int) -> None:
     host.run(f"python3 - '{path}' {offset}", text_in=script)
 
 
+# A restic of which one command waits to be let go.
+HELD = """#!/bin/sh
+[ "$1" != {command} ] || until test -e /run/restic-go; do sleep .1; done
+exec /usr/bin/restic "$@"
+"""
+
+
+@contextmanager
+def held_restic(host: Host, command: str) -> Iterator[None]:
+    """restic waits where it is to `backup` or `restore`, so that it is met there however long one takes to look."""
+    host.run("rm -f /run/restic-go")
+    host.write("/usr/local/bin/restic", HELD.format(command=command), mode="0755")
+    yield
+    host.run("rm /usr/local/bin/restic; touch /run/restic-go")
+
+
 @contextmanager
 def slow_network(host: Host, rate: str = "64kbit") -> Iterator[None]:
     """The way to and from the host is narrow, so that all that uses it waits."""
@@ -149,6 +166,7 @@ FAULTS = {
         broken_sudo,
         noexec_homes,
         flipped_byte,
+        held_restic,
         slow_network,
         unplugged,
         frozen,

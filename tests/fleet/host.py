@@ -26,6 +26,8 @@ WEB_UNIT = """[Unit]
 Description=The shop's web server
 [Service]
 ExecStart=/usr/bin/python3 -m http.server --directory /srv/www 80
+# It is up when it answers, and so is the host.
+ExecStartPost=/bin/sh -c "until curl -so /dev/null http://localhost; do sleep .1; done"
 [Install]
 WantedBy=multi-user.target
 """
@@ -79,7 +81,7 @@ class Host:
         self.wait()
         self._machine.start()
 
-    def wait_for_reboot(self, limit_s: float = 120) -> None:
+    def wait_for_reboot(self, limit_s: float = 300) -> None:
         """Wait until the host reboots itself, and let it."""
         self.wait()
         self._machine.wait_for_reboot(limit_s)
@@ -110,7 +112,7 @@ class Host:
     # Work
 
     def run(
-        self, command: str, *, user: str = "root", check: bool = True, text_in: str = "", timeout: float = 60
+        self, command: str, *, user: str = "root", check: bool = True, text_in: str = "", timeout: float = 180
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command over SSH. With `check`, raises HostError with the command's own words when it fails."""
         self.wait()
@@ -125,7 +127,7 @@ class Host:
         """The ssh command line up to the remote command; believes the host's present key, whatever it is."""
         self.wait()
         options = [f"UserKnownHostsFile={self._true_known_hosts}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
-        options += ["ConnectTimeout=10", "LogLevel=ERROR", "ControlPath=none"]
+        options += ["ConnectTimeout=60", "LogLevel=ERROR", "ControlPath=none"]
         flags = [flag for option in options for flag in ("-o", option)]
         return ["ssh", "-F", "/dev/null", "-i", str(self._client_key), *flags, f"{user}@{self.address}"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.fleet import base, cgroups, network, processes
 
-BOOT_LIMIT_S = 90
-STOP_LIMIT_S = 30
+BOOT_LIMIT_S = 300
+STOP_LIMIT_S = 120
 POLL_S = 0.1
 
 

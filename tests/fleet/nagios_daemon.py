@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.debian import unpacked
 
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 MAIN = """
 cfg_file={0}/objects.cfg
@@ -30,7 +30,7 @@ nagios_user=root
 nagios_group=root
 status_update_interval=1
 service_inter_check_delay_method=n
-service_check_timeout=60
+service_check_timeout=150
 enable_notifications=0
 use_syslog=0
 check_for_updates=0
@@ -104,7 +104,7 @@ def check_once(folder: Path, command: Sequence[str]) -> dict[str, str]:
             time.sleep(0.5)
     finally:
         daemon.terminate()
-        said = daemon.communicate(timeout=20)[0].decode()
+        said = daemon.communicate(timeout=120)[0].decode()
     raise AssertionError(said)
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 # No service starts in a chroot, so none has to be kept from starting.
 INSTALL = """
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+get() { apt-get install --quiet --quiet --yes --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@"; }
 [ -n "$(ls /var/lib/apt/lists 2>/dev/null)" ] || apt-get update --quiet --quiet
-apt-get install --quiet --quiet --yes --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@"
+# What an old list names may be gone from the archive.
+get "$@" || { apt-get update --quiet --quiet; get "$@"; }
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 # In the environment of a host's PID 1, where an orphan can still be recognised.
 MARK = "ROUNDSMAN_FLEET_MACHINE"
 TIDYING_LIMIT_S = 2
-DEATH_LIMIT_S = 20
+DEATH_LIMIT_S = 120
 
 
 def nspawns(machine: str) -> list[int]:
@@ -87,7 +87,8 @@ def _named(fields: list[str], key: str, machine: str) -> bool:
 
 def _is_init(pid: int) -> bool:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        # A process may have any bytes for a name, and that of any test is asked here.
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
         return False
     found = re.search(r"^NSpid:\s+(\d+.*)$", status, re.MULTILINE)

@@ -26,7 +26,7 @@ def put_back(host: Host, spec: dict[str, Any], copy: str) -> dict[str, Any]:
 def lose_servers(host: Host) -> None:
     """The data of both servers are gone, and new servers were set up."""
     host.run("systemctl stop mariadb redis-server && rm -rf /var/lib/mysql/* /var/lib/redis/* /srv/notes")
-    host.run("mariadb-install-db --user=mysql > /dev/null && systemctl start mariadb redis-server", timeout=120)
+    host.run("mariadb-install-db --user=mysql > /dev/null && systemctl start mariadb redis-server", timeout=300)
 
 
 def lose_data(host: Host) -> None:
@@ -42,7 +42,13 @@ case "$*" in
 *) exec /usr/bin/mariadb "$@" ;;
 esac
 """
-# The same for the module that lets Redis take over the copy.
+# The same for the module that lets Redis take over the copy, which takes long enough to be met.
+LENDER = """#!/bin/sh
+exec /usr/bin/redis-server "$@" << END
+$(cat)
+repl-diskless-sync-delay 20
+END
+"""
 WATCH = f"""export REDISCLI_AUTH={DATABASE_PASSWORD}
 until redis-cli role | grep -q slave; do :; done
 for lock in /var/lib/roundsman/locks/*.lock; do kill -9 $(cat $lock); done
@@ -51,11 +57,12 @@ for lock in /var/lib/roundsman/locks/*.lock; do kill -9 $(cat $lock); done
 
 def kill_while_restored(host: Host, in_place: Callable[[], subprocess.CompletedProcess[str]]) -> None:
     host.write("/usr/local/bin/mariadb", HALF, mode="0755")
+    host.write("/usr/local/bin/redis-server", LENDER, mode="0755")
     host.write("/opt/watch", WATCH)
     host.run("systemd-run --quiet --unit=watch sh /opt/watch")
     killed = in_place()
     assert killed.returncode != 0, killed.stdout
-    host.run("rm /usr/local/bin/mariadb; ! systemctl is-active --quiet watch")
+    host.run("rm /usr/local/bin/mariadb /usr/local/bin/redis-server; ! systemctl is-active --quiet watch")
     assert "slave" in host.run(f"REDISCLI_AUTH={DATABASE_PASSWORD} redis-cli role").stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from tests import warm
@@ -28,13 +30,18 @@ class Listener:
         self.deliveries: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.at: list[float] = []
+        self.one_by_one = threading.Lock()
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                listener.at.append(time.time())
-                listener.keys.append(self.headers["Idempotency-Key"])
-                listener.deliveries.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                at = time.time()
+                # Cut where its sender was killed: then it is none.
+                delivery = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with listener.one_by_one:
+                    listener.at.append(at)
+                    listener.keys.append(self.headers["Idempotency-Key"])
+                    listener.deliveries.append(delivery)
                 self.send_response(204)
                 self.end_headers()
 
@@ -70,7 +77,8 @@ class Roundsman:
         settings = {
             "inventory": str(inventory),
             "state_dir": str(self.state),
-            "connect_timeout": "5s",
+            # Hosts that are down are known to be so much earlier; those that boot beside others take their time.
+            "connect_timeout": "30s",
             "pass_environment": [PASSWORD_VARIABLE],
             # Long, so that what a host's run finds goes out together when the run is over.
             "alerts": {"group_wait": "10min", "receivers": receivers},
@@ -85,7 +93,7 @@ class Roundsman:
     def environment(self) -> dict[str, str]:
         return {**os.environ, PASSWORD_VARIABLE: self._password}
 
-    def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         command, *options = self.command(*arguments)
         return warm.run(Path(command), *options, env=self.environment, timeout=timeout)
 
@@ -103,6 +111,15 @@ class Roundsman:
             return json.loads(done.stdout)
         except ValueError:
             raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}") from None
+
+
+def kill_everything(process: subprocess.Popen[str]) -> None:
+    """The command and all that it started; what has ended meanwhile is no matter."""
+    command = psutil.Process(process.pid)
+    for victim in [command, *command.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+    process.wait(timeout=120)
 
 
 def backed_up(*paths: str, **variables: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def contents(vault: BackupServer) -> dict[str, str]:
 
 def restic(host: Host, repository: str, *argv: str, check: bool = True, timeout: float = 60) -> str:
     environment = f"RESTIC_PASSWORD={PASSWORD} RESTIC_REPOSITORY={repository}"
-    done = host.run(f"env {environment} timeout {timeout} restic {' '.join(argv)}", check=check, timeout=timeout + 10)
+    done = host.run(f"env {environment} timeout {timeout} restic {' '.join(argv)}", check=check, timeout=timeout + 120)
     return done.stdout
 
 

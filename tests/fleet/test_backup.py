@@ -32,7 +32,7 @@ def backed_up(*paths: str, repository: str = "/var/backups/roundsman") -> dict[s
 def play(fleet: Fleet, name: str, *options: str) -> subprocess.CompletedProcess[str]:
     argv = [str(PLAYBOOK), "-i", str(fleet.inventory()), f"roundsman.fleet.{name}", *options]
     return subprocess.run(
-        argv, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False, timeout=300
+        argv, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False, timeout=900
     )
 
 
@@ -81,20 +81,22 @@ def description(host: Host, path: str) -> str:
 
 @pytest.mark.parametrize("release", ["bookworm", "trixie"])
 def test_a_power_cut_in_mid_backup(fleet: Fleet, release: str) -> None:
-    db1 = fleet.host("db1", release=release, variables=backed_up("/srv/data"))
+    slow = {"roundsman_backup_limit_upload_kib_s": 5000}
+    db1 = fleet.host("db1", release=release, variables={**backed_up("/srv/data"), **slow})
     db1.run("mkdir /srv/data && head -c 300M /dev/urandom | split -b 1M - /srv/data/part-")
     running = subprocess.Popen(
         [str(PLAYBOOK), "-i", str(fleet.inventory()), "roundsman.fleet.backup"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(600):
-        if db1.inside("pgrep", "-f", "^[^ ]*restic backup").returncode == 0:
-            break
+    end = time.monotonic() + 120
+    while db1.inside("sh", "-c", "find /var/backups/roundsman/data -type f | grep -q .").returncode != 0:
+        assert (running.poll(), time.monotonic() < end) == (None, True)
         time.sleep(0.05)
     db1.kill()
-    running.wait(timeout=120)
+    running.wait(timeout=300)
     assert running.returncode != 0
+    db1.vars.update(roundsman_backup_limit_upload_kib_s=0)
     db1.start()
     db1.wait()
     succeed(fleet, "backup")

@@ -33,7 +33,7 @@ def test_each_is_told_and_leaves_no_snapshot(fleet: Fleet, tmp_path: Path) -> No
         assert time.monotonic() < end
         time.sleep(0.1)
     gone.suffer(faults.down)
-    said, _ = running.communicate(timeout=240)
+    said, _ = running.communicate(timeout=600)
 
     assert running.returncode == 2, said
     alerts = {alert["host"]: alert for alert in roundsman.json("alerts", "list")}

@@ -15,6 +15,7 @@ from tests.fleet.databases import CACHE, DATABASE_PASSWORD, LOAD, NOTES, SCHEMA,
 from tests.fleet.putting_back import is_back, lose_and_restore, lose_data, lose_servers
 from tests.fleet.source_calls import call, command, install
 from tests.fleet.test_backup import PASSWORD, PLAYBOOK
+from tests.fleet.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def hosts(shared_fleet: Fleet, vault: BackupServer) -> list[Host]:
     ]
     for host in made:
         host.run(f"printf 'requirepass {DATABASE_PASSWORD}\\nappendonly yes\\n' >> /etc/redis/redis.conf")
-        host.run("systemctl start mariadb redis-server", timeout=120)
+        host.run("systemctl start mariadb redis-server", timeout=300)
         host.run("mariadb --default-character-set=utf8mb4", text_in=SCHEMA)
         host.run("mkdir /srv/notes && date > /srv/notes/book")
         host.write("/opt/load", LOAD.format(password=DATABASE_PASSWORD), mode="0755")
@@ -76,7 +77,7 @@ class Play:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         self.ok = said.returncode == 0
         self.said = said.stdout + said.stderr
@@ -245,7 +246,7 @@ def test_a_proof_that_is_killed_leaves_no_server(hosts: list[Host]) -> None:
     proof = command({"id": "shop", "type": "mariadb"}, "prove", "/srv/proof", {})
     running = "pgrep -f '^[^ ]*mariadbd --no-defaults --datadir=/mnt'"
     host.run(
-        f"{proof} & for _ in $(seq 200); do {running} && break; sleep .05; done; kill -9 $!;"
-        f" for _ in $(seq 100); do {running} || exit 0; sleep .1; done; exit 1"
+        f"{proof} & for _ in $(seq 600); do {running} && break; sleep .1; done; kill -9 $!;"
+        + until(f"! {running}")
     )
     assert call(host, {"id": "shop", "type": "mariadb"}, "prove", "/srv/proof", {}) == {"done": {}}

@@ -11,6 +11,7 @@ import pytest
 from tests.fleet import base
 from tests.fleet.putting_back import put_back, restored
 from tests.fleet.roundsman import PASSWORD, Roundsman
+from tests.fleet.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,8 @@ ALTER TABLE orders OWNER TO seller; GRANT SELECT ON orders TO "odd role";
 INSERT INTO orders (note) SELECT 'note ' || n FROM generate_series(1, 5000) n;
 SELECT lo_from_bytea(0, 'large');
 """
-LOAD = """while :; do echo "WITH one AS (INSERT INTO orders (note) VALUES ('more') RETURNING id)
+# With pauses, for the others on the machine.
+LOAD = """while sleep .02; do echo "WITH one AS (INSERT INTO orders (note) VALUES ('more') RETURNING id)
 INSERT INTO \\"Odd \\"\\"Lines\\" SELECT id FROM one;"; done | su postgres -c 'psql -q shop'"""
 SOURCE = {"id": "shop", "type": "postgresql", "database": "shop", "canary": "SELECT max(at) FROM orders"}
 
@@ -75,7 +77,8 @@ def test_under_load_it_is_proven_elsewhere_and_put_back(fleet: Fleet, tmp_path: 
     )  # fmt: skip
     roundsman = Roundsman(tmp_path, fleet.inventory())
     db1.write("/root/load", LOAD)
-    db1.run("systemd-run --unit load bash /root/load && sleep 1")
+    db1.run("systemd-run --unit load bash /root/load")
+    db1.run(until("test $(echo 'SELECT count(*) FROM orders' | su postgres -c 'psql -XAtq shop') -gt 5000"))
     assert roundsman.run("backup", "run", "--limit", "db1").returncode == 0
     assert db1.run("systemctl is-active load").stdout == "active\n"
     assert not db1.run("ls /var/lib/roundsman/spool").stdout

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.fleet.roundsman import PASSWORD, Roundsman
+from tests.fleet.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,9 @@ def test_another_host_proves_what_was_saved_under_load_and_what_is_lost_comes_ba
     )
     app.write("/root/fill.py", FILL)
     app.write("/root/load.py", LOAD)
+    app.write("/root/count.py", COUNT)
     app.run("python3 /root/fill.py; systemd-run --quiet --unit=load python3 /root/load.py")
+    app.run(until("test $(python3 /root/count.py) -gt 1000"))
     roundsman = Roundsman(tmp_path, fleet.inventory())
     only = ("--limit", "app1")
     assert roundsman.run("backup", "run", *only).returncode == 0
@@ -71,7 +74,6 @@ def test_another_host_proves_what_was_saved_under_load_and_what_is_lost_comes_ba
     app.run("systemctl stop load; rm /srv/shop.db*")
     back = roundsman.run("restore", "app1", "--source", "shop", "--in-place", "--yes")
     assert back.returncode == 0, back.stdout + back.stderr
-    app.write("/root/count.py", COUNT)
     assert int(app.run("python3 /root/count.py").stdout) == rows
 
 

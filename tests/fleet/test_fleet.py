@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import base, clean, faults, network
+from tests.alertmanager import wait_for
+from tests.fleet import base, claim, clean, faults, network, processes
 from tests.fleet.host import HostError
 
 ANSIBLE = Path(sys.executable).parent / "ansible"
 
 
-def ansible(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ansible(inventory: Path, *arguments: str, timeout_s: int = 30) -> subprocess.CompletedProcess[str]:
     command = [str(ANSIBLE), "-i", str(inventory), "all", *arguments]
-    env = {"PATH": "/usr/bin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "ANSIBLE_TIMEOUT": "5"}
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "ANSIBLE_TIMEOUT": str(timeout_s)}
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=180, check=False)
 
 
 @pytest.fixture
@@ -62,8 +63,9 @@ def test_hosts_have_different_identities_and_see_each_other(fleet):
     web2.wait()
 
     assert web1.read("/etc/machine-id") != web2.read("/etc/machine-id")
-    # A process of another PID namespace shows as 0.
-    assert "0" not in web1.run("cat $(find /sys/fs/cgroup/systemd -name cgroup.procs)").stdout.split()
+    # A process of another PID namespace shows as 0. Groups come and go with the logins of this test.
+    told = web1.run("cat $(find /sys/fs/cgroup/systemd -name cgroup.procs)", check=False).stdout.split()
+    assert ("1" in told, "0" in told) == (True, False)
     assert web1.public_key != web2.public_key
     assert web1.run(f"head -c 4 < /dev/tcp/{web2.address}/22").stdout == "SSH-"
 
@@ -141,7 +143,8 @@ def test_a_host_that_ansible_cannot_reach_and_then_can(fleet, web1, fault, compl
     inventory = fleet.inventory()
 
     with fault(web1):
-        lost = ansible(inventory, "-m", "ping")
+        # A frozen host never answers, however long one waits.
+        lost = ansible(inventory, "-m", "ping", timeout_s=5 if fault is faults.frozen else 30)
         assert "UNREACHABLE" in lost.stdout
         assert re.search(complaint, lost.stdout), lost.stdout
 
@@ -156,14 +159,12 @@ def test_a_host_with_a_changed_key_still_obeys_the_test(web1):
 
 
 def test_a_slow_network(web1):
-    def upload_s() -> float:
+    with faults.slow_network(web1, rate="64kbit"):
         begin = time.monotonic()
         web1.run("cat > /dev/null", text_in="x" * 20_000)
-        return time.monotonic() - begin
-
-    with faults.slow_network(web1, rate="64kbit"):
-        assert upload_s() > 2
-    assert upload_s() < 2
+        assert time.monotonic() - begin > 2
+    # At that rate it would take half an hour.
+    web1.run("cat > /dev/null", text_in="x" * 15_000_000)
 
 
 def test_a_host_keeps_its_disk_over_a_crash_and_a_shutdown(web1):
@@ -220,15 +221,28 @@ def test_what_a_killed_test_run_leaves_is_cleaned_and_a_living_fleet_is_not(web1
     number = int(run.stdout.readline())
     run.send_signal(signal.SIGKILL)
     run.wait()
+    # Another test run that begins at this moment would clean as well.
+    held = claim.hold(number)
+    assert held is not None
     assert set(json.loads(traces(number))) == {"mounts", "processes", "orphans", "network", "cgroups", "files"}
+    held.let_go()
 
-    removed = clean.clean()
+    clean.clean()
 
-    assert f"{network.PREFIX}{number}" in removed
-    assert traces(number) == "{}"
+    wait_for(lambda: traces(number) == "{}")
     assert web1.run("true").returncode == 0
-    assert clean.clean() == []
+    assert f"{network.PREFIX}{number}" not in clean.clean()
     assert fleet.number != number
+
+
+def test_a_process_of_this_machine_whose_name_is_no_text_hinders_nobody():
+    rename = r"open('/proc/self/comm', 'wb').write(b'\xff'); print(flush=True); input()"
+    command = [sys.executable, "-c", rename]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        assert b"\xff" in Path(f"/proc/{other.pid}/status").read_bytes()
+        assert processes.inits("nobodys") == []
+        other.communicate(b"\n")
 
 
 def test_a_backup_server_keeps_repositories_and_refuses_to_delete(fleet):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet import faults
+from tests.fleet.looking import PATIENCE_S
 
 ANSIBLE = Path(sys.executable).parent / "ansible"
 CHECKS = [
@@ -27,12 +28,13 @@ OF_THE_MACHINE = ("cpu", "load", "swap")
 
 def sweep(fleet, *hosts, checks=None, become=False, transport="lean", psutil="carry", bookmarks=None):
     """host name -> the module's result, or Ansible's word for why there is none."""
-    arguments = json.dumps({"checks": checks or CHECKS, "psutil": psutil, "bookmarks": bookmarks or {}})
+    how = {"psutil": psutil, "bookmarks": bookmarks or {}, "timeout_s": PATIENCE_S}
+    arguments = json.dumps({"checks": checks or CHECKS, **how})
     inventory = str(fleet.inventory(hosts=list(hosts)))
     command = [str(ANSIBLE), "-i", inventory, "all", "-m", "roundsman.fleet.health", "-a", arguments, "-o"]
     command += ["-e", f"roundsman_health_transport={transport}"] + ["-b"] * become
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(fleet.dir), "LC_ALL": "C.UTF-8", "ANSIBLE_TIMEOUT": "5"}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=180, check=False)
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(fleet.dir), "LC_ALL": "C.UTF-8", "ANSIBLE_TIMEOUT": "30"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False)
     results = {}
     for line in done.stdout.splitlines():
         name, _bar, rest = line.partition(" | ")
@@ -98,7 +100,7 @@ def test_every_fault_shows_up_as_what_it_is_and_goes_away(fleet):
     failed = fleet.host("failed", failed_unit=True)
     dead = fleet.host("dead", web=True, dead_web_server=True)
     well = fleet.host("well", web=True)
-    web = [{"type": "http", "url": "http://127.0.0.1/"}, {"type": "systemd", "unit": "web.service"}]
+    web = [{"type": "http", "url": "http://127.0.0.1/", "warn": None}, {"type": "systemd", "unit": "web.service"}]
 
     results = sweep(fleet, full, failed, checks=CHECKS) | sweep(fleet, dead, well, checks=CHECKS + web)
 

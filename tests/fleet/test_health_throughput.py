@@ -34,7 +34,9 @@ def test_servers_are_compared_with_the_last_round_until_they_are_restarted(edge)
     for name in ("requests", "commands"):
         assert busy[name]["value"] > 15, busy
         assert (restarted[name]["status"], 0 <= restarted[name]["value"] < 10) == ("OK", True), restarted
-        assert restarted[name]["message"].endswith("over 1.0 s")
+        # Only the second for which it looks itself, or a little more on a machine that is hard at work.
+        over_s = float(restarted[name]["message"].rpartition("over ")[2].removesuffix(" s"))
+        assert 1 <= over_s < restarted[name]["duration_s"] + 0.1, restarted
         assert again[name]["value"] > 15, again
 
 
@@ -56,12 +58,13 @@ def test_bytes_of_the_network_and_of_disks(edge):
     ]
     link = edge.run(f"ip -o addr show to {edge.address}").stdout.split()[1]
     watch = Watch(
-        edge, {"id": "link", "type": "throughput", "source": "network", "name": link, "crit": "1MB/s"}, *disks
+        edge, {"id": "link", "type": "throughput", "source": "network", "name": link, "crit": "100kB/s"}, *disks
     )
     watch.look()
     edge.run("cat > /dev/null; sleep 1", text_in="x" * 8 * MIB)
-    edge.run("dd if=/dev/zero of=/srv/zeros bs=1M count=16 oflag=direct status=none; rm /srv/zeros")
+    edge.run("dd if=/dev/zero of=/srv/zeros bs=1M count=64 oflag=direct status=none; rm /srv/zeros")
     found = watch.look()
     assert found["link"]["status"] == "CRITICAL", found["link"]
-    assert "MiB/s received and sent (crit 1MB/s), over " in found["link"]["message"]
-    assert max(found[disk["id"]]["value"] for disk in disks) > MIB, found
+    assert "iB/s received and sent (crit 100kB/s), over " in found["link"]["message"]
+    # Without those of other tests that are gone meanwhile.
+    assert max(found[disk["id"]]["value"] or 0 for disk in disks) > MIB, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 SICK = 2  # exit code: critical findings
 REPOSITORY = "/var/backups/roundsman"
-BASICS: list[dict[str, Any]] = [{"type": "systemd"}, {"id": "ssh", "type": "tcp", "port": 22}]
+BASICS: list[dict[str, Any]] = [{"type": "systemd"}, {"id": "ssh", "type": "tcp", "port": 22, "warn": None}]
 
 Point = Callable[["Fleet", Roundsman, "subprocess.Popen[str]"], bool]
 
@@ -76,6 +77,8 @@ def only_ansible(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+# Where restic is held at that command, so that it is met there.
+HELD = {"restic backs up": "backup", "restic restores": "restore"}
 POINTS: list[tuple[str, Point, Callable[[subprocess.Popen[str]], list[psutil.Process]]]] = [
     ("before Ansible", before_ansible, everything),
     ("Ansible has begun", ansible_runs, everything),
@@ -98,14 +101,16 @@ def test_ten_kills(fleet: Fleet, tmp_path: Path, listener: Listener) -> None:
     web2.suffer(faults.failed_unit)
     roundsman = Roundsman(tmp_path, fleet.inventory(), listener)
     for host in fleet.hosts.values():
-        # Enough that restic is at work long enough to be met there.
         host.run("mkdir /srv/shop && head -c 60M /dev/urandom | split -b 256k - /srv/shop/part-")
     assert roundsman.run("rounds").returncode == SICK
 
     for what, point, victims in POINTS:
         ledgers = (roundsman.state / "ledger").glob("*.jsonl")
         (roundsman.folder / "seen").write_text("\n".join(path.name for path in ledgers))
-        kill_at(fleet, roundsman, point, victims, what)
+        with contextlib.ExitStack() as held:
+            for host in fleet.hosts.values() if what in HELD else ():
+                held.enter_context(faults.held_restic(host, HELD[what]))
+            kill_at(fleet, roundsman, point, victims, what)
         for host in fleet.hosts.values():
             # New data, so that every round has something to save.
             host.run("head -c 1M /dev/urandom > /srv/shop/part-new")
@@ -179,13 +184,15 @@ def held(host: Host) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_a_person_stops_a_round(fleet: Fleet, tmp_path: Path, signal_number: int) -> None:
-    fleet.host("web1", variables=backed_up("/etc", roundsman_checks=BASICS))
+    web1 = fleet.host("web1", variables=backed_up("/etc", roundsman_checks=BASICS))
     roundsman = Roundsman(tmp_path, fleet.inventory())
     (roundsman.folder / "seen").write_text("")
-    process = roundsman.start("rounds")
-    while not after_lines(2)(fleet, roundsman, process):
-        time.sleep(0.01)
-    os.kill(process.pid, signal_number)
-    assert process.wait(timeout=60) == 130
+    with faults.held_restic(web1, "backup"):
+        process = roundsman.start("rounds")
+        while not after_lines(2)(fleet, roundsman, process):
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(process.pid, signal_number)
+        assert process.wait(timeout=120) == 130
     assert "interrupted" in roundsman.run("runs", "list").stdout
     assert roundsman.run("rounds").returncode == 0

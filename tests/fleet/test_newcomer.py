@@ -26,10 +26,10 @@ def clone(tmp_path: Path) -> Path:
     return path
 
 
-# Each Debian's Python gets the newest ansible-core that it can run: both ends of what is supported.
-@pytest.mark.parametrize(("release", "core"), [("bookworm", "2.19"), ("trixie", "2.21")])
+# Each Debian's Python gets the newest ansible-core that it can run: 2.19 is the last for the older one.
+@pytest.mark.parametrize(("release", "cores"), [("bookworm", range(19, 20)), ("trixie", range(21, 100))])
 def test_a_plain_user_is_told_what_to_install_and_root_makes_the_rounds(
-    newcomer, clone: Path, release: str, core: str
+    newcomer, clone: Path, release: str, cores: range
 ) -> None:
     machine = newcomer(release)
     machine.bring(clone, "/home/anna/roundsman", owner="anna")
@@ -51,4 +51,7 @@ def test_a_plain_user_is_told_what_to_install_and_root_makes_the_rounds(
     # The health of a machine that runs no systemd of its own is what it is; what must not be is a failure to look.
     assert roots.returncode in (0, 1, 2), roots.stdout
     assert "UNKNOWN" not in roots.stdout
-    assert f"[core {core}" in machine.run("/home/anna/roundsman/.venv/bin/ansible --version").stdout
+    said = machine.run("/home/anna/roundsman/.venv/bin/ansible --version").stdout
+    core = re.search(r"\[core 2\.(\d+)", said)
+    assert core is not None, said
+    assert int(core[1]) in cores, said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import shlex
@@ -10,12 +9,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-import psutil
-
+from tests.fleet import faults
 from tests.fleet.putting_back import restored
-from tests.fleet.roundsman import PASSWORD, PASSWORD_VARIABLE, Roundsman
+from tests.fleet.roundsman import PASSWORD, PASSWORD_VARIABLE, Roundsman, kill_everything
 from tests.fleet.test_backup import description
-from tests.fleet.test_killed import everything
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +25,8 @@ UNIT = """[Service]
 ExecStart=/bin/sleep infinity
 ExecStopPost=/bin/sh -c 'ls /srv/shop/sub >> /root/when-stopped'
 """
-# Kills the module as soon as it has stopped the service.
-WATCH = """while systemctl is-active --quiet shop.service; do :; done
+# Kills the module while it waits for the service to have stopped, once.
+KILL = """test ! -e /root/killed && touch /root/killed || exit 0
 for lock in /var/lib/roundsman/locks/*.lock; do kill -9 $(cat $lock); done
 """
 
@@ -92,7 +89,8 @@ def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Pat
     assert "sub/numbers: FAILED" in web2.inside("bash", "-c", checks).stdout
 
     web1.stop()
-    kill_the_controller(web2, roundsman.start("restore", "web1", "--on", "web2", "--in-place", "--yes"))
+    with faults.held_restic(web2, "restore"):
+        kill_the_controller(web2, roundsman.start("restore", "web1", "--on", "web2", "--in-place", "--yes"))
     moved = roundsman.run("restore", "web1", "--on", "web2", "--in-place", "--yes")
     assert moved.returncode == 0, moved.stdout + moved.stderr
     assert description(web2, "/srv/shop") == good
@@ -101,14 +99,11 @@ def test_a_loss_on_the_host_and_the_loss_of_the_host(fleet: Fleet, tmp_path: Pat
 def kill_the_controller(host: Host, process: subprocess.Popen[str]) -> None:
     """While the host restores."""
     end = time.monotonic() + 120
-    while host.inside("pgrep", "-f", "^[^ ]*restic restore").returncode != 0:
+    while host.inside("pgrep", "-f", "restic restore").returncode != 0:
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.01)
-    for victim in everything(process):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            victim.kill()
-    process.wait(timeout=60)
+    kill_everything(process)
 
 
 def answered(roundsman: Roundsman, answer: str | None) -> subprocess.CompletedProcess[str]:
@@ -120,7 +115,7 @@ def answered(roundsman: Roundsman, answer: str | None) -> subprocess.CompletedPr
     try:
         os.write(person, f"{answer}\n".encode())
         return subprocess.run(
-            roundsman.command(*command), stdin=terminal, capture_output=True, text=True, timeout=300, check=False,
+            roundsman.command(*command), stdin=terminal, capture_output=True, text=True, timeout=900, check=False,
             env=roundsman.environment,
         )  # fmt: skip
     finally:
@@ -131,10 +126,11 @@ def answered(roundsman: Roundsman, answer: str | None) -> subprocess.CompletedPr
 def killed_and_ended(host: Host, roundsman: Roundsman, command: Sequence[str]) -> None:
     """The service stays down after the kill, then after a restore, and then it starts."""
     drop_in = "/run/systemd/system/shop.service.d/broken.conf"
-    host.write(drop_in, "[Service]\nExecStartPost=/bin/false\n")
-    host.write("/opt/watch", WATCH)
-    host.run("systemctl daemon-reload; systemd-run --quiet --unit=watch sh /opt/watch")
+    host.write(drop_in, "[Service]\nExecStartPost=/bin/false\nExecStopPost=/bin/sh /opt/kill\n")
+    host.write("/opt/kill", KILL)
+    host.run("systemctl daemon-reload")
     assert roundsman.run(*command).returncode != 0
+    host.run("test -e /root/killed")
 
     failed = roundsman.json(*command)["hosts"][0]
     (record,), (problem,) = failed["restores"], failed["problems"]

@@ -15,9 +15,9 @@ BASICS: list[dict[str, Any]] = [
     {"type": "load", "warn": "50", "crit": "100"},
     {"type": "memory", "warn": "98%", "crit": "99%"},
     {"type": "systemd"},
-    {"id": "ssh", "type": "tcp", "port": 22},
+    {"id": "ssh", "type": "tcp", "port": 22, "warn": None},
 ]
-WEB = [*BASICS, {"id": "site", "type": "http", "url": "http://localhost/", "warn": "2s", "crit": "5s"}]
+WEB = [*BASICS, {"id": "site", "type": "http", "url": "http://localhost/", "warn": None}]
 DATA = [*BASICS, {"id": "data-disk", "type": "filesystem", "path": "/srv/full", "warn": "80%", "crit": "95%"}]
 
 

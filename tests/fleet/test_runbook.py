@@ -63,7 +63,7 @@ cat /srv/files/link && readlink /srv/files/link
 
 def started(fleet: Fleet, name: str, release: str) -> Host:
     host = fleet.host(name, release=release, tree=base.servers_tree)
-    host.run(START, timeout=120)
+    host.run(START, timeout=300)
     return host
 
 

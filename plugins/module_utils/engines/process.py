@@ -79,7 +79,7 @@ def _entry_of(user):
 def program_of(pid):
     """The name of the program that runs as `pid` on this host, or None when there is no such process."""
     try:
-        with open("/proc/{0}/comm".format(pid)) as stream:
+        with open("/proc/{0}/comm".format(pid), encoding="utf-8", errors="replace") as stream:
             return stream.read().strip()
     except OSError:
         return None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import discovery, discovery_servers
 from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge
+from ansible_collections.roundsman.fleet.plugins.module_utils.engines import process
 from ansible_collections.roundsman.fleet.plugins.module_utils.mounts import Mount
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,6 +208,16 @@ def test_a_server_that_does_not_run_is_unknown(root: Path) -> None:
     (found,) = discovery_servers.postgresql(f"{root}/pg/15")
     assert judge(found, [], [])["status"] == "unknown"
     assert "does not run" in found["problem"]
+
+
+def test_a_process_whose_name_is_no_text_is_not_in_the_way() -> None:
+    rename = r"open('/proc/self/comm', 'wb').write(b'\xff'); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", rename], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert discovery_servers.runs_mariadb() in (True, False)
+        assert process.program_of(other.pid) == "\ufffd"
+        other.communicate(b"\n")
 
 
 def test_the_module_hides_secrets_and_nothing_else(anna: Anna) -> None:
