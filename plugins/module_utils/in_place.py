@@ -81,12 +81,15 @@ class InPlace:
             raise BackupError("service_failed", words)
         self._note.forget()
 
-    def put(self, live, copy, require_equal):
-        """Replace what is live (for files: a Live) by the copy and call `require_equal` before services start again."""
+    def put(self, look, copy, require_equal):
+        """Replace what is live by the copy and call `require_equal` before services start again.
+
+        `look`, for plain files, returns the Live: only when nobody writes any more. A service does so when it stops.
+        """
         ended_well = False
         try:
             with stopped(self._effects, self._note, self._record["stop"], self._done):
-                self._overwrite(live, copy)
+                self._overwrite(look() if look else None, copy)
                 require_equal()
             ended_well = True
         finally:

@@ -69,6 +69,8 @@ class _Job:
         self._snapshot, self._path, self._parts = snapshot, path, parts
         self._header, _footer = manifest.header_and_footer(path)
         self._roots = parts or [tree.raw(p) for p in self._header["paths"]]
+        # What differs from the manifest in the copy that was compared last, because it changed during the backup.
+        self._excused = frozenset()
 
     def into_directory(self, check_mode):
         target = self._record["target"]
@@ -81,7 +83,7 @@ class _Job:
         return True, self._say(_RESTORED)
 
     def in_place(self, scratch, check_mode):
-        record, header, live = self._record, self._header, None
+        record, header, look = self._record, self._header, None
         record["stop"] = self._wish["definition"].get("stop") or header["definition"].get("stop") or []
         putting = in_place.InPlace(self._session, self._engine, header, self._wish, record)
         if putting.source:
@@ -89,8 +91,8 @@ class _Job:
                 raise BackupError("engine_failed", _WHOLE.format(header["type"]))
             putting.foresee()
         else:
-            expected = entries_below(self._path, self._parts)
-            live = placing.look(self._session, header, expected, self._roots, record)
+            look = self._look
+            live = look()
             if not live.differing and not (self._wish["delete"] and live.extra):
                 return self._in_place_already(putting, check_mode)
         if check_mode:
@@ -101,12 +103,16 @@ class _Job:
             copy = os.path.join(scratch, "copy")
             os.mkdir(copy, 0o700)
             self._extract(copy, _DAMAGED)
-            putting.put(live, copy, self._require_equal if live else lambda: None)
+            putting.put(look, copy, self._require_equal if look else lambda: None)
         message = self._say(_RESTORED) + ": " + "; ".join(record["done"])
         if record["safety"]:
             message += ". What was there before comes back with: "
             message += in_place.undo(self._session, record, record["safety"])
         return True, message
+
+    def _look(self):
+        expected = entries_below(self._path, self._parts)
+        return placing.look(self._session, self._header, expected, self._roots, self._record)
 
     def _in_place_already(self, putting, check_mode):
         self._record.update(entries=self._record["expected_entries"], bytes=self._record["expected_bytes"])
@@ -116,17 +122,17 @@ class _Job:
         return putting.unfinished, "; ".join([self._say(_SAME), *self._record["done"]])
 
     def _require_equal(self):
-        if self._compared("/", strict=False):
+        if self._compared("/", self._excused):
             raise BackupError("restore_differs", self._say(_MOVED))
 
     def _extract(self, directory, text):
         try:
             self._engine.restore(self._snapshot.id, directory, self._roots)
         except BackupError as failure:
-            if failure.reason in ("repository_damaged", "engine_failed") and self._compared(directory, strict=False):
+            if failure.reason in ("repository_damaged", "engine_failed") and self._compared(directory):
                 raise BackupError("repository_damaged", self._say(text) + " " + failure.message) from failure
             raise
-        if self._compared(directory, strict=False):
+        if self._compared(directory):
             raise BackupError("repository_damaged", self._say(text))
 
     def _already_there(self, target):
@@ -137,16 +143,17 @@ class _Job:
             return False
         if not filled:
             return False
-        if self._compared(target, strict=True) == 0:
+        if self._compared(target, frozenset()) == 0:
             return True
         if not self._wish["overwrite"]:
             raise BackupError("engine_failed", _NOT_EMPTY.format(target))
         return False
 
-    def _compared(self, directory, strict):
+    def _compared(self, directory, excused=None):
         record = self._record
         base = "" if directory == "/" else directory
-        found = compare_copy(self._session, self._snapshot, self._path, base, self._parts, strict)
+        found = compare_copy(self._session, self._snapshot, self._path, base, self._parts, excused)
+        self._excused = found.changed
         record.update(entries=found.entries, bytes=found.bytes)
         record.update(mismatches=found.mismatches, mismatch_count=found.mismatch_count)
         return found.mismatch_count
