@@ -138,11 +138,14 @@ def _delete(extra):
     """What lies in a directory goes before it; one that holds something excluded stays. Sockets are never saved."""
     gone = 0
     for path in reversed(extra):
-        mode = os.lstat(path).st_mode
-        if stat.S_ISSOCK(mode):
-            continue
         try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISSOCK(mode):
+                continue
             (os.rmdir if stat.S_ISDIR(mode) else os.unlink)(path)
+        except FileNotFoundError:
+            # Somebody else was quicker: temporary files come and go.
+            continue
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
                 raise

@@ -47,3 +47,14 @@ def test_what_changed_during_the_backup_is_still_no_difference(anna: Anna) -> No
     done = put_back(anna)
     assert done.get("changed"), done
     assert one.read_text() == "goodmore\n"
+
+
+def test_what_somebody_else_removes_first_is_no_failure(shop: Shop) -> None:
+    lock = shop.anna.write("lock", "made since")
+    shop.anna.write("other", "made since")
+    # The last thing before the removal is that a file is copied to its place.
+    shop.program("cp", f'#!/bin/sh\nrm -f {lock}\nexec /bin/cp "$@"\n')
+    done = shop.restore(delete=True)
+    assert done.get("changed"), done
+    assert done["restore"]["deleted"] == 1
+    assert (shop.held, sorted(shop.anna.source.iterdir())) == (["good", "good"], sorted(shop.files))
