@@ -27,12 +27,14 @@ Live = namedtuple("Live", "differing directories extra")
 def look(session, header, expected, roots, record):
     """What is there now, compared with the manifest's entries `expected`; fills the record's part about it."""
     differing, directories, extra, problems, replaced = [], [], [], [], set()
+    own = session.own_places()
     own_file_system = bool(header["definition"].get("one_file_system"))
     live = tree.walk(roots, b"", compile_patterns([tree.raw(p) for p in header["excludes"]]), own_file_system)
     for entry, found in pairs(expected, live):
         session.tick()
         if entry is None:
-            extra.append(found.path)
+            if not _is_own(found.path, own):
+                extra.append(found.path)
             continue
         if entry["type"] == "dir":
             directories.append(entry)
@@ -49,6 +51,13 @@ def look(session, header, expected, roots, record):
     record.update(extra=[_printable(path) for path in extra[:SHOWN]], extra_count=len(extra))
     _refuse_directories_in_the_way(differing)
     return Live(differing, directories, extra)
+
+
+def _is_own(path, own):
+    """Whether Roundsman keeps something there today, which the snapshot's own excludes need not know of."""
+    directory, name = os.path.split(path)
+    real = os.path.join(os.path.realpath(directory), name)
+    return any((real + b"/").startswith(place.rstrip(b"/") + b"/") for place in own)
 
 
 def _printable(path):

@@ -229,3 +229,20 @@ def test_a_database_loads_its_dump_and_can_be_undone(anna: Anna) -> None:
     assert refused["restore"]["reason"] == "dump_failed", refused
     assert "--no-safety" in refused["msg"]
     assert path.read_text().startswith("what nobody")
+
+
+def test_what_is_roundsmans_own_is_never_removed(anna: Anna) -> None:
+    """The repository was moved below the source since the snapshot, and the scratch directory lies there, too."""
+    one = anna.write("one", "good")
+    anna.back_up()
+    forget_what_moved(anna)
+    shutil.move(anna.repository, anna.source / "repository")
+    anna.repository = str(anna.source / "repository")
+    one.write_text("spoilt")
+    anna.write("new", "made since")
+    done = put_back(anna, delete=True, scratch_dir=str(anna.source))
+    assert done.get("changed"), done
+    assert (one.read_text(), done["restore"]["deleted"]) == ("good", 1)
+    assert put_back(anna, snapshot=done["restore"]["safety"])["changed"]
+    assert one.read_text() == "spoilt"
+    assert not any("copy" in path for path in anna.restic("ls", done["restore"]["safety"]).splitlines())
