@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import os
+import time
 
-from . import in_place, manifest, placing, tree
+from . import clock, in_place, manifest, placing, tree
 from .engines.base import BackupError, complete_ids, of_source
 from .repository import recognise
+from .session import timestamp
 from .state import require_room
 from .tree import normal, outermost
 from .verification import compare_copy, entries_below, fetch_manifest
@@ -165,16 +167,20 @@ class _Job:
 
 def _find(snapshots, wanted_id, at, source):
     good = complete_ids(snapshots)
+    latest = timestamp(time.time() + clock.TOLERANCE_S)
     if wanted_id != "latest":
         # By its id even an incomplete one may be had: in need, most is better than nothing.
         found = [s for s in snapshots if s.id.startswith(wanted_id)]
     else:
-        found = [s for s in snapshots if s.id in good and not (at and s.time > at)][-1:]
+        found = [s for s in snapshots if s.id in good and s.time <= latest and not (at and s.time > at)][-1:]
     if len(found) == 1:
         return found[0]
     wanted = "made at {0} or before".format(at) if at and wanted_id == "latest" else "that answers to " + wanted_id
     text = "{0} snapshot of {1} {2}. Nothing was restored. See them with: roundsman backup list --all."
-    raise BackupError("no_snapshot", text.format("More than one" if found else "There is no", source, wanted))
+    text = text.format("More than one" if found else "There is no", source, wanted)
+    if any(s.time > latest for s in snapshots):
+        text += _FUTURE
+    raise BackupError("no_snapshot", text)
 
 
 def _measure(path, parts, record):
@@ -189,6 +195,7 @@ def _measure(path, parts, record):
         raise BackupError("no_snapshot", text.format(", ".join(sorted(lacking))))
 
 
+_FUTURE = " Snapshots that this host's clock takes for future ones come back by their id only (--snapshot)."
 _SAME = "{0[source]} of {1} is already what it was in snapshot {0[snapshot]:.8}"
 _ALREADY = "{0[target]} already holds {0[source]} of {1}, snapshot {0[snapshot]:.8}"
 _WOULD = "Would restore {0[source]} of {1}, snapshot {0[snapshot]:.8}, {2}"

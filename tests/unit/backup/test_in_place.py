@@ -246,3 +246,18 @@ def test_what_is_roundsmans_own_is_never_removed(anna: Anna) -> None:
     assert put_back(anna, snapshot=done["restore"]["safety"])["changed"]
     assert one.read_text() == "spoilt"
     assert not any("copy" in path for path in anna.restic("ls", done["restore"]["safety"]).splitlines())
+
+
+def test_a_snapshot_from_the_future_is_restored_by_its_id_only(anna: Anna) -> None:
+    one = anna.write("one", "old")
+    tags = f"roundsman,source=data,complete,manifest={anna.back_up()['backup']['manifest_sha256']}"
+    manifest = anna.state / "manifests" / "data.jsonl"
+    anna.restic("backup", "--host=anna", "--tag", tags, "--time=2099-01-01 00:00:00", str(anna.source), str(manifest))
+    one.write_text("new")
+    newest = anna.back_up()["backup"]["snapshot"]
+    one.unlink()
+    assert put_back(anna)["restore"]["snapshot"] == newest
+    assert one.read_text() == "new"
+    (future,) = (s["id"] for s in anna.snapshots() if s["time"].startswith("2099"))
+    assert put_back(anna, snapshot=future)["changed"]
+    assert one.read_text() == "old"
