@@ -45,11 +45,18 @@ class InPlace:
 
     def _declared(self):
         """The source as it is declared today, or as it was when it was saved."""
-        source = registry.source_of({**self._header["definition"], **self._wish["definition"]})
+        source = registry.source_of(self._merged())
         by_hand = getattr(source, "by_hand", None)
         if by_hand:
             raise BackupError("engine_failed", by_hand.format(self._header["source"]))
         return source
+
+    def _merged(self):
+        """As it is declared today; but which databases are replaced, and so saved before, is said by the snapshot."""
+        then, today = self._header["definition"], self._wish["definition"]
+        merged = {**then, **today}
+        merged.pop("database", None)
+        return dict(merged, database=then["database"]) if "database" in then else merged
 
     def _left(self):
         left = self._note.left
@@ -139,7 +146,7 @@ class InPlace:
             roots = [tree.raw(path) for path in self._record["paths"] or self._header["paths"]]
             spec["paths"] = [tree.text(path) for path in roots if os.path.lexists(path)]
             return spec if spec["paths"] else None
-        spec.update(self._wish["definition"])
+        spec = self._merged()
         if hasattr(self.source, "remains"):
             spec, self._record["gone"] = self.source.remains(self._effects)
         return {key: spec[key] for key in spec if key not in _QUESTIONS} if spec else None
