@@ -105,7 +105,8 @@ def _replace(session, copy, entry, found):
         os.mkdir(path, 0o700)
         return
     _make_parents(path)
-    beside = path + b".roundsman-new"
+    # Its own name with something added may be longer than names may be.
+    beside = os.path.join(os.path.dirname(path), b".roundsman-new")
     first = tree.raw(entry.get("hard_link_of", ""))
     if first and os.path.lexists(first):
         # The first name of this file is in its place by now.

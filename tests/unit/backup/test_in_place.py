@@ -261,3 +261,15 @@ def test_a_snapshot_from_the_future_is_restored_by_its_id_only(anna: Anna) -> No
     (future,) = (s["id"] for s in anna.snapshots() if s["time"].startswith("2099"))
     assert put_back(anna, snapshot=future)["changed"]
     assert one.read_text() == "old"
+
+
+def test_a_name_as_long_as_names_may_be_is_copied_to_its_place(anna: Anna, elsewhere: Path) -> None:
+    one = anna.write("ж" * 127, "good")
+    os.link(one, anna.source / ("a" * 255))
+    anna.back_up()
+    forget_what_moved(anna)
+    before = tree_of(anna.source)
+    shutil.rmtree(anna.source)
+    done = put_back(anna, scratch_dir=str(elsewhere))
+    assert done.get("changed"), done
+    assert tree_of(anna.source) == before
