@@ -24,9 +24,13 @@ SHOWN = 20
 Live = namedtuple("Live", "differing directories extra")
 
 
-def look(session, header, expected, roots, record):
-    """What is there now, compared with the manifest's entries `expected`; fills the record's part about it."""
-    differing, directories, extra, problems, replaced = [], [], [], [], set()
+def look(session, header, expected, roots, record, above=()):
+    """What is there now, compared with the manifest's entries `expected`; fills the record's part about it.
+
+    `above` are those of the directories above the `roots`: they are made where there are none, and else left alone.
+    """
+    directories = [entry for entry in above if not os.path.isdir(tree.raw(entry["path"]))]
+    differing, extra, problems, replaced = [], [], [], set()
     own = session.own_places()
     own_file_system = bool(header["definition"].get("one_file_system"))
     live = tree.walk(roots, b"", compile_patterns([tree.raw(p) for p in header["excludes"]]), own_file_system)
@@ -128,7 +132,7 @@ def _replace(session, copy, entry, found):
 
 
 def _make_parents(path):
-    """Those above a source's own paths are in no manifest."""
+    """What those are that the manifest knows is set at the end; those above a source's own paths are in none."""
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
 
@@ -139,9 +143,17 @@ def _set_metadata(copy, entry):
         return
     if os.geteuid() == 0:
         os.chown(path, entry["uid"], entry["gid"])
+        _drop_attributes(path, entry)
     shutil.copystat(copy, path)
     os.chmod(path, int(entry["mode"], 8))
     os.utime(path, ns=(entry["mtime_ns"], entry["mtime_ns"]))
+
+
+def _drop_attributes(path, entry):
+    """Those that it did not have: an ACL that was given since would go on letting in."""
+    with contextlib.suppress(OSError):
+        for name in set(tree.xattrs(path)) - set(entry.get("xattrs", tree.xattrs(path))):
+            os.removexattr(path, os.fsdecode(tree.raw(name)))
 
 
 def _delete(extra):

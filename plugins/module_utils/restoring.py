@@ -114,7 +114,12 @@ class _Job:
 
     def _look(self):
         expected = entries_below(self._path, self._parts)
-        return placing.look(self._session, self._header, expected, self._roots, self._record)
+        above = [] if not self._parts else [entry for entry in manifest.entries(self._path) if self._is_above(entry)]
+        return placing.look(self._session, self._header, expected, self._roots, self._record, above)
+
+    def _is_above(self, entry):
+        directory = tree.raw(entry["path"]).rstrip(b"/") + b"/"
+        return entry["type"] == "dir" and any(part.startswith(directory) for part in self._parts)
 
     def _in_place_already(self, putting, check_mode):
         self._record.update(entries=self._record["expected_entries"], bytes=self._record["expected_bytes"])

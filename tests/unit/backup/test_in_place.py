@@ -273,3 +273,31 @@ def test_a_name_as_long_as_names_may_be_is_copied_to_its_place(anna: Anna, elsew
     done = put_back(anna, scratch_dir=str(elsewhere))
     assert done.get("changed"), done
     assert tree_of(anna.source) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_directories_above_a_wanted_path_are_what_they_were(anna: Anna) -> None:
+    one = anna.write("shop/uploads/one", "good")
+    for name in ("shop", "shop/uploads"):
+        os.chown(anna.source / name, 33, 33)
+        (anna.source / name).chmod(0o2750)
+    anna.back_up()
+    forget_what_moved(anna)
+    shutil.rmtree(anna.source / "shop")
+    assert put_back(anna, paths=[str(one)])["changed"]
+    for name in ("shop", "shop/uploads"):
+        info = (anna.source / name).stat()
+        assert (info.st_uid, info.st_gid, info.st_mode & 0o7777) == (33, 33, 0o2750), name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="attributes are restored by root only")
+def test_an_attribute_that_a_directory_was_given_since_is_gone(anna: Anna) -> None:
+    anna.write("sub/one", "good")
+    os.setxattr(anna.source / "sub", "user.old", b"1")
+    anna.back_up()
+    forget_what_moved(anna)
+    os.setxattr(anna.source / "sub", "user.new", b"1")
+    os.removexattr(anna.source / "sub", "user.old")
+    done = put_back(anna)
+    assert done.get("changed"), done
+    assert os.listxattr(anna.source / "sub") == ["user.old"]
