@@ -171,27 +171,38 @@ def _save(session, engine, spec, prepared, record, opened, mark=COMPLETE):
     if written.sockets:
         record["warnings"].append("sockets are made by programs and not saved: " + some(written.sockets))
     record.update(files=saved.files, total_bytes=saved.total_bytes, added_bytes=saved.added_bytes)
-    if saved.unreadable and not written.unreadable:
+    marked = bool(saved.unreadable) and not written.unreadable
+    if marked:
         engine.mark_incomplete(saved.snapshot)
-    unjudged.end(session, spec["id"])
+    else:
+        unjudged.end(session, spec["id"])
     with Helper(lambda _request: engine.snapshots(), session.processors() > 1) as helper:
         helper.ask()
         moved = look_again(session, spec["id"], written, taken_at_ns)
         after = [Snapshot(*one) for one in helper.answer(session.tick, engine.snapshots)]
     _find_saved(session, spec, saved, record, of_source(after, session.host, spec["id"]))
+    said = _require_marked(session, spec, record) if marked else _IS_MARKED
     unreadable = sorted(set(written.unreadable) | set(saved.unreadable))
     if unreadable:
         raise BackupError(
             "source_unreadable",
-            _UNREADABLE.format(
-                len(unreadable), spec["id"], some(unreadable), (record["snapshot"] or saved.snapshot)[:8]
-            ),
+            _UNREADABLE.format(len(unreadable), spec["id"], some(unreadable), record["snapshot"][:8], said),
         )
     text = "Backed up {0} of {1}: {2} entries, {3} bytes, {4} new, snapshot {5}"
     message = text.format(
         spec["id"], session.host, written.entries, saved.total_bytes, saved.added_bytes, record["snapshot"][:8]
     )
     return message, sorted({*moved, *saved.vanished})
+
+
+def _require_marked(session, spec, record):
+    """Whether the mark is there decides whether the next backup has to make it; what to tell of it, in words."""
+    (mine,) = (one for one in record["snapshots"] if one["id"] == record["snapshot"])
+    if mine["complete"]:
+        mine["complete"] = False
+        return _NOT_MARKED
+    unjudged.end(session, spec["id"])
+    return _IS_MARKED
 
 
 def _look_at_repository(session, engine, spec, record):
@@ -245,6 +256,8 @@ def _find_saved(session, spec, saved, record, after):
 
 _MADE = "a new repository was made at {0}: keep its password safe"
 _UNREADABLE = (
-    "{0} entries of {1} could not be read and are not in the backup: {2}. Snapshot {3} holds the rest; it is marked "
-    "incomplete and does not count. Give read access (become), or add them to excludes."
+    "{0} entries of {1} could not be read and are not in the backup: {2}. Snapshot {3} holds the rest; {4}. "
+    "Give read access (become), or add them to excludes."
 )
+_IS_MARKED = "it is marked incomplete and does not count"
+_NOT_MARKED = "it could not be marked incomplete, which the next backup does: until then do not restore it"

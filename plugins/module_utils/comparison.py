@@ -22,7 +22,8 @@ from .manifest import CLOCK_GRAIN_NS
 
 MAX_MISMATCHES = 20
 
-# mismatches: list of {path, problem}, at most 20; extra: entries that the manifest does not know
+# mismatches: list of {path, problem}, at most 20; changed: paths (str) of what differs and changed during the backup;
+# extra: how many entries the manifest does not know
 Comparison = namedtuple("Comparison", "entries bytes mismatches mismatch_count changed extra")
 
 _META = (("mode", "mode"), ("mtime_ns", "mtime"))
@@ -127,8 +128,8 @@ def compare(expected, restored, base, taken_at_ns, changed, with_owner, tick):
 
     With `taken_at_ns` None the copy's own times prove nothing, because people may have worked on it.
     """
-    total = size = count = moved = extra = 0
-    mismatches = []
+    total = size = count = extra = 0
+    mismatches, moved = [], set()
     for entry, found in pairs(expected, restored):
         tick()
         if entry is None:
@@ -143,7 +144,7 @@ def compare(expected, restored, base, taken_at_ns, changed, with_owner, tick):
         if not problems:
             continue
         if entry["path"] in changed or _shows_change(entry, found, taken_at_ns):
-            moved += 1
+            moved.add(entry["path"])
             continue
         count += 1
         if len(mismatches) < MAX_MISMATCHES:

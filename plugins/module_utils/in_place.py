@@ -45,11 +45,18 @@ class InPlace:
 
     def _declared(self):
         """The source as it is declared today, or as it was when it was saved."""
-        source = registry.source_of({**self._header["definition"], **self._wish["definition"]})
+        source = registry.source_of(self._merged())
         by_hand = getattr(source, "by_hand", None)
         if by_hand:
             raise BackupError("engine_failed", by_hand.format(self._header["source"]))
         return source
+
+    def _merged(self):
+        """As it is declared today; but which databases are replaced, and so saved before, is said by the snapshot."""
+        then, today = self._header["definition"], self._wish["definition"]
+        merged = {**then, **today}
+        merged.pop("database", None)
+        return dict(merged, database=then["database"]) if "database" in then else merged
 
     def _left(self):
         left = self._note.left
@@ -81,12 +88,15 @@ class InPlace:
             raise BackupError("service_failed", words)
         self._note.forget()
 
-    def put(self, live, copy, require_equal):
-        """Replace what is live (for files: a Live) by the copy and call `require_equal` before services start again."""
+    def put(self, look, copy, require_equal):
+        """Replace what is live by the copy and call `require_equal` before services start again.
+
+        `look`, for plain files, returns the Live: only when nobody writes any more. A service does so when it stops.
+        """
         ended_well = False
         try:
             with stopped(self._effects, self._note, self._record["stop"], self._done):
-                self._overwrite(live, copy)
+                self._overwrite(look() if look else None, copy)
                 require_equal()
             ended_well = True
         finally:
@@ -136,7 +146,7 @@ class InPlace:
             roots = [tree.raw(path) for path in self._record["paths"] or self._header["paths"]]
             spec["paths"] = [tree.text(path) for path in roots if os.path.lexists(path)]
             return spec if spec["paths"] else None
-        spec.update(self._wish["definition"])
+        spec = self._merged()
         if hasattr(self.source, "remains"):
             spec, self._record["gone"] = self.source.remains(self._effects)
         return {key: spec[key] for key in spec if key not in _QUESTIONS} if spec else None

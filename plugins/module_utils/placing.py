@@ -24,15 +24,21 @@ SHOWN = 20
 Live = namedtuple("Live", "differing directories extra")
 
 
-def look(session, header, expected, roots, record):
-    """What is there now, compared with the manifest's entries `expected`; fills the record's part about it."""
-    differing, directories, extra, problems, replaced = [], [], [], [], set()
+def look(session, header, expected, roots, record, above=()):
+    """What is there now, compared with the manifest's entries `expected`; fills the record's part about it.
+
+    `above` are those of the directories above the `roots`: they are made where there are none, and else left alone.
+    """
+    directories = [entry for entry in above if not os.path.isdir(tree.raw(entry["path"]))]
+    differing, extra, problems, replaced = [], [], [], set()
+    own = session.own_places()
     own_file_system = bool(header["definition"].get("one_file_system"))
     live = tree.walk(roots, b"", compile_patterns([tree.raw(p) for p in header["excludes"]]), own_file_system)
     for entry, found in pairs(expected, live):
         session.tick()
         if entry is None:
-            extra.append(found.path)
+            if not _is_own(found.path, own):
+                extra.append(found.path)
             continue
         if entry["type"] == "dir":
             directories.append(entry)
@@ -49,6 +55,13 @@ def look(session, header, expected, roots, record):
     record.update(extra=[_printable(path) for path in extra[:SHOWN]], extra_count=len(extra))
     _refuse_directories_in_the_way(differing)
     return Live(differing, directories, extra)
+
+
+def _is_own(path, own):
+    """Whether Roundsman keeps something there today, which the snapshot's own excludes need not know of."""
+    directory, name = os.path.split(path)
+    real = os.path.join(os.path.realpath(directory), name)
+    return any((real + b"/").startswith(place.rstrip(b"/") + b"/") for place in own)
 
 
 def _printable(path):
@@ -96,7 +109,8 @@ def _replace(session, copy, entry, found):
         os.mkdir(path, 0o700)
         return
     _make_parents(path)
-    beside = path + b".roundsman-new"
+    # Its own name with something added may be longer than names may be.
+    beside = os.path.join(os.path.dirname(path), b".roundsman-new")
     first = tree.raw(entry.get("hard_link_of", ""))
     if first and os.path.lexists(first):
         # The first name of this file is in its place by now.
@@ -118,7 +132,7 @@ def _replace(session, copy, entry, found):
 
 
 def _make_parents(path):
-    """Those above a source's own paths are in no manifest."""
+    """What those are that the manifest knows is set at the end; those above a source's own paths are in none."""
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
 
@@ -129,20 +143,31 @@ def _set_metadata(copy, entry):
         return
     if os.geteuid() == 0:
         os.chown(path, entry["uid"], entry["gid"])
+        _drop_attributes(path, entry)
     shutil.copystat(copy, path)
     os.chmod(path, int(entry["mode"], 8))
     os.utime(path, ns=(entry["mtime_ns"], entry["mtime_ns"]))
+
+
+def _drop_attributes(path, entry):
+    """Those that it did not have: an ACL that was given since would go on letting in."""
+    with contextlib.suppress(OSError):
+        for name in set(tree.xattrs(path)) - set(entry.get("xattrs", tree.xattrs(path))):
+            os.removexattr(path, os.fsdecode(tree.raw(name)))
 
 
 def _delete(extra):
     """What lies in a directory goes before it; one that holds something excluded stays. Sockets are never saved."""
     gone = 0
     for path in reversed(extra):
-        mode = os.lstat(path).st_mode
-        if stat.S_ISSOCK(mode):
-            continue
         try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISSOCK(mode):
+                continue
             (os.rmdir if stat.S_ISDIR(mode) else os.unlink)(path)
+        except FileNotFoundError:
+            # Somebody else was quicker: temporary files come and go.
+            continue
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
                 raise

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import os
+import time
 
-from . import in_place, manifest, placing, tree
+from . import clock, in_place, manifest, placing, tree
 from .engines.base import BackupError, complete_ids, of_source
 from .repository import recognise
+from .session import timestamp
 from .state import require_room
 from .tree import normal, outermost
 from .verification import compare_copy, entries_below, fetch_manifest
@@ -69,6 +71,8 @@ class _Job:
         self._snapshot, self._path, self._parts = snapshot, path, parts
         self._header, _footer = manifest.header_and_footer(path)
         self._roots = parts or [tree.raw(p) for p in self._header["paths"]]
+        # What differs from the manifest in the copy that was compared last, because it changed during the backup.
+        self._excused = frozenset()
 
     def into_directory(self, check_mode):
         target = self._record["target"]
@@ -81,7 +85,7 @@ class _Job:
         return True, self._say(_RESTORED)
 
     def in_place(self, scratch, check_mode):
-        record, header, live = self._record, self._header, None
+        record, header, look = self._record, self._header, None
         record["stop"] = self._wish["definition"].get("stop") or header["definition"].get("stop") or []
         putting = in_place.InPlace(self._session, self._engine, header, self._wish, record)
         if putting.source:
@@ -89,8 +93,8 @@ class _Job:
                 raise BackupError("engine_failed", _WHOLE.format(header["type"]))
             putting.foresee()
         else:
-            expected = entries_below(self._path, self._parts)
-            live = placing.look(self._session, header, expected, self._roots, record)
+            look = self._look
+            live = look()
             if not live.differing and not (self._wish["delete"] and live.extra):
                 return self._in_place_already(putting, check_mode)
         if check_mode:
@@ -101,12 +105,21 @@ class _Job:
             copy = os.path.join(scratch, "copy")
             os.mkdir(copy, 0o700)
             self._extract(copy, _DAMAGED)
-            putting.put(live, copy, self._require_equal if live else lambda: None)
+            putting.put(look, copy, self._require_equal if look else lambda: None)
         message = self._say(_RESTORED) + ": " + "; ".join(record["done"])
         if record["safety"]:
             message += ". What was there before comes back with: "
             message += in_place.undo(self._session, record, record["safety"])
         return True, message
+
+    def _look(self):
+        expected = entries_below(self._path, self._parts)
+        above = [] if not self._parts else [entry for entry in manifest.entries(self._path) if self._is_above(entry)]
+        return placing.look(self._session, self._header, expected, self._roots, self._record, above)
+
+    def _is_above(self, entry):
+        directory = tree.raw(entry["path"]).rstrip(b"/") + b"/"
+        return entry["type"] == "dir" and any(part.startswith(directory) for part in self._parts)
 
     def _in_place_already(self, putting, check_mode):
         self._record.update(entries=self._record["expected_entries"], bytes=self._record["expected_bytes"])
@@ -116,17 +129,17 @@ class _Job:
         return putting.unfinished, "; ".join([self._say(_SAME), *self._record["done"]])
 
     def _require_equal(self):
-        if self._compared("/", strict=False):
+        if self._compared("/", self._excused):
             raise BackupError("restore_differs", self._say(_MOVED))
 
     def _extract(self, directory, text):
         try:
             self._engine.restore(self._snapshot.id, directory, self._roots)
         except BackupError as failure:
-            if failure.reason in ("repository_damaged", "engine_failed") and self._compared(directory, strict=False):
+            if failure.reason in ("repository_damaged", "engine_failed") and self._compared(directory):
                 raise BackupError("repository_damaged", self._say(text) + " " + failure.message) from failure
             raise
-        if self._compared(directory, strict=False):
+        if self._compared(directory):
             raise BackupError("repository_damaged", self._say(text))
 
     def _already_there(self, target):
@@ -137,16 +150,17 @@ class _Job:
             return False
         if not filled:
             return False
-        if self._compared(target, strict=True) == 0:
+        if self._compared(target, frozenset()) == 0:
             return True
         if not self._wish["overwrite"]:
             raise BackupError("engine_failed", _NOT_EMPTY.format(target))
         return False
 
-    def _compared(self, directory, strict):
+    def _compared(self, directory, excused=None):
         record = self._record
         base = "" if directory == "/" else directory
-        found = compare_copy(self._session, self._snapshot, self._path, base, self._parts, strict)
+        found = compare_copy(self._session, self._snapshot, self._path, base, self._parts, excused)
+        self._excused = found.changed
         record.update(entries=found.entries, bytes=found.bytes)
         record.update(mismatches=found.mismatches, mismatch_count=found.mismatch_count)
         return found.mismatch_count
@@ -158,16 +172,20 @@ class _Job:
 
 def _find(snapshots, wanted_id, at, source):
     good = complete_ids(snapshots)
+    latest = timestamp(time.time() + clock.TOLERANCE_S)
     if wanted_id != "latest":
         # By its id even an incomplete one may be had: in need, most is better than nothing.
         found = [s for s in snapshots if s.id.startswith(wanted_id)]
     else:
-        found = [s for s in snapshots if s.id in good and not (at and s.time > at)][-1:]
+        found = [s for s in snapshots if s.id in good and s.time <= latest and not (at and s.time > at)][-1:]
     if len(found) == 1:
         return found[0]
     wanted = "made at {0} or before".format(at) if at and wanted_id == "latest" else "that answers to " + wanted_id
     text = "{0} snapshot of {1} {2}. Nothing was restored. See them with: roundsman backup list --all."
-    raise BackupError("no_snapshot", text.format("More than one" if found else "There is no", source, wanted))
+    text = text.format("More than one" if found else "There is no", source, wanted)
+    if any(s.time > latest for s in snapshots):
+        text += _FUTURE
+    raise BackupError("no_snapshot", text)
 
 
 def _measure(path, parts, record):
@@ -182,6 +200,7 @@ def _measure(path, parts, record):
         raise BackupError("no_snapshot", text.format(", ".join(sorted(lacking))))
 
 
+_FUTURE = " Snapshots that this host's clock takes for future ones come back by their id only (--snapshot)."
 _SAME = "{0[source]} of {1} is already what it was in snapshot {0[snapshot]:.8}"
 _ALREADY = "{0[target]} already holds {0[source]} of {1}, snapshot {0[snapshot]:.8}"
 _WOULD = "Would restore {0[source]} of {1}, snapshot {0[snapshot]:.8}, {2}"

@@ -96,16 +96,22 @@ class Session:
 
     def effects(self):
         """What a source may do in this call."""
-        own = local_path(self.url)
         return Effects(
             self.state,
-            [own] if own else [],
+            self.own_places(),
             self.module.params.get("spool_dir"),
             self.tick,
             lambda: max(1.0, self.deadline - time.monotonic()),
             self.redact,
             self._lock_fds,
         )
+
+    def own_places(self):
+        """Where Roundsman keeps something on this host (bytes), also with links resolved: no source holds it."""
+        scratch = self.module.params.get("scratch_dir")
+        own = [local_path(self.url), os.fsencode(self.state.directory)]
+        own.append(os.fsencode(Scratch(scratch, key(self.url)).path) if scratch else None)
+        return sorted({name for path in own if path for name in (path, os.path.realpath(path))})
 
     @contextlib.contextmanager
     def working(self, source=None):

@@ -198,18 +198,21 @@ _NO_ROOM = (
 )
 
 
-def compare_copy(session, snapshot, path, copy, parts=(), strict=False):
+def compare_copy(session, snapshot, path, copy, parts=(), excused=None):
     """Compare what lies below `copy` with the manifest at `path`; `parts` (bytes) limits both to these paths.
 
-    `strict` takes nothing as changed during the backup: for a copy that people may have worked on since.
+    What changed during the backup is what the host saw, and what the copy shows; of a copy that others may have worked
+    on since it is only `excused`, paths (str) that an untouched one showed.
     """
     header, _footer = manifest.header_and_footer(path)
     base = os.fsencode(copy)
     inside = tree.raw(manifest_path(snapshot))
     expected = entries_below(path, parts)
     restored = tree.walk(parts or [tree.raw(p) for p in header["paths"]], base, lambda p: p == inside)
-    changed = seen_changing(session.state, session.url, header["source"], tag_value(snapshot, "manifest"))
-    taken_at_ns, changed = (None, frozenset()) if strict else (header["taken_at_ns"], changed)
+    taken_at_ns, changed = None, excused
+    if excused is None:
+        taken_at_ns = header["taken_at_ns"]
+        changed = seen_changing(session.state, session.url, header["source"], tag_value(snapshot, "manifest"))
     return compare(expected, restored, base, taken_at_ns, changed, os.geteuid() == 0, session.tick)
 
 
@@ -235,7 +238,7 @@ def _judge(session, record, found, failure):
         bytes=found.bytes,
         mismatches=found.mismatches,
         mismatch_count=found.mismatch_count,
-        changed_during_backup=found.changed,
+        changed_during_backup=len(found.changed),
     )
     if found.mismatch_count:
         text = "{0} of {1} restored entries differ from the manifest, first {2[path]}: {2[problem]}"

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ..engines.base import COMPLETE, INCOMPLETE, SAFETY, TAG
+
 # Objectives: the key of a definition and its name in records.
 _SPANS = {"every": "every_s", "verify_every": "verify_every_s", "prove": "prove_s"}
 _UNITS_S = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -13,7 +15,7 @@ _WORDS_S = {"hourly": 3600, "daily": 86400, "weekly": 604800, "monthly": 2678400
 _SPAN = re.compile(r"([1-9]\d{0,4})\s*(min|h|d|w)")
 # Without `=` and `,`: the first marks Roundsman's own tags, the second separates restic's.
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
-_OWN = ("roundsman", "complete", "incomplete")
+_OWN = (TAG, COMPLETE, INCOMPLETE, SAFETY)
 
 
 def seconds(text):

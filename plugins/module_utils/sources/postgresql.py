@@ -16,7 +16,7 @@ from . import postgresql_server
 from .base import Prepared, expectations, moment_of, require_as_then
 from .keys import Fault, members, text_faults
 from .postgresql_basebackup import BasebackupSource
-from .postgresql_live import bring_back, dated, exists, make_missing_roles, rename, reopen, stepped_aside, undo
+from .postgresql_live import bring_back, dated, exists, let_in, make_missing_roles, rename, reopen, stepped_aside, undo
 from .postgresql_talk import (
     LOCK_WAIT,
     LOGIN_KEYS,
@@ -193,10 +193,15 @@ class PostgresqlSource:
     @staticmethod
     def _replace(effects, server, copy, one):
         aside, failed = (dated(one["name"], why) for why in ("before", "failed"))
-        with talk(effects, server, "template1", "engine_failed") as asked:
-            existed = exists(asked, one["name"])
-            if existed:
-                rename(asked, one["name"], aside)
+        existed = False
+        try:
+            with talk(effects, server, "template1", "engine_failed") as asked:
+                existed = exists(asked, one["name"])
+                if existed:
+                    rename(asked, one["name"], aside)
+        except BackupError as failure:
+            failure.message += " " + let_in(effects, server, one["name"]) if existed else ""
+            raise
         try:
             argv = client(server, "pg_restore", "--exit-on-error", "--create", "--dbname=template1")
             _load(effects, server, "template1", copy, one["file"], argv, "engine_failed")

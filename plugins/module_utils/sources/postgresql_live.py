@@ -25,7 +25,9 @@ def make_missing_roles(effects, server, path):
         missing = [line[len("CREATE ROLE ") : -1] for line in lines if line.startswith("CREATE ROLE ")]
         missing = [role for role in missing if role not in there]
         for line in lines:
-            about = [role for role in missing if line.startswith(("CREATE ROLE " + role, "ALTER ROLE " + role + " "))]
+            # The whole name: `shop` is the beginning of `shop_reader`, which may be there.
+            made = ("CREATE ROLE {0};", "ALTER ROLE {0} ")
+            about = [role for role in missing if line == made[0].format(role) or line.startswith(made[1].format(role))]
             if about or any(line.startswith("GRANT ") and " TO {0} ".format(role) in line for role in missing):
                 asked.ask(line.rstrip(";"))
         asked.ask("COMMIT")
@@ -87,6 +89,15 @@ def rename(asked, old, new):
     asked.ask("ALTER DATABASE {0} RENAME TO {1}".format(name(old), name(new)))
 
 
+def let_in(effects, server, database):
+    """After it could not be renamed, a database must not stay closed; returns what state that left, in words."""
+    try:
+        said = bring_back(effects, server, database)
+    except BackupError as failure:
+        return _STAYS_CLOSED.format(name(database), failure.message)
+    return "Nothing was replaced" + "".join("; " + one for one in said) + "."
+
+
 def reopen(effects, server, database):
     """Let a database that stepped aside be looked into."""
     with talk(effects, server, "template1", "engine_failed") as asked:
@@ -110,4 +121,8 @@ _LONGEST = 63 - len("_before_20261126_120000")
 _CLOSED = "SELECT 1 FROM pg_database WHERE datname = {0} AND NOT datallowconn"
 _EXISTS = "SELECT 1 FROM pg_database WHERE datname = {0}"
 _DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {0}"
+_STAYS_CLOSED = (
+    "Nobody may connect to it now, and that could not be taken back: {1} Do it by hand, in another database: "
+    "ALTER DATABASE {0} ALLOW_CONNECTIONS true."
+)
 _ASIDE = "The old data are safe in database {0}, but it could not be renamed back: {1}"

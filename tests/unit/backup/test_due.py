@@ -38,7 +38,7 @@ def test_spans(text: object, seconds: int | None) -> None:
 
 
 def test_all_faults_of_a_plan_are_named_at_once() -> None:
-    spec = {"id": "etc", "paths": ["/etc"], "every": "often", "prove": 7, "tags": ["ok", "source=x", "complete", 1]}
+    spec = {"id": "etc", "paths": ["/etc"], "every": "often", "prove": 7, "tags": ["ok", "source=x", "safety", 1]}
     found = registry.faults([spec])
     assert [fault.split()[2] for fault in found] == ["every", "prove", "tags:", "tags:", "tags:"]
 

@@ -229,3 +229,75 @@ def test_a_database_loads_its_dump_and_can_be_undone(anna: Anna) -> None:
     assert refused["restore"]["reason"] == "dump_failed", refused
     assert "--no-safety" in refused["msg"]
     assert path.read_text().startswith("what nobody")
+
+
+def test_what_is_roundsmans_own_is_never_removed(anna: Anna) -> None:
+    """The repository was moved below the source since the snapshot, and the scratch directory lies there, too."""
+    one = anna.write("one", "good")
+    anna.back_up()
+    forget_what_moved(anna)
+    shutil.move(anna.repository, anna.source / "repository")
+    anna.repository = str(anna.source / "repository")
+    one.write_text("spoilt")
+    anna.write("new", "made since")
+    done = put_back(anna, delete=True, scratch_dir=str(anna.source))
+    assert done.get("changed"), done
+    assert (one.read_text(), done["restore"]["deleted"]) == ("good", 1)
+    assert put_back(anna, snapshot=done["restore"]["safety"])["changed"]
+    assert one.read_text() == "spoilt"
+    assert not any("copy" in path for path in anna.restic("ls", done["restore"]["safety"]).splitlines())
+
+
+def test_a_snapshot_from_the_future_is_restored_by_its_id_only(anna: Anna) -> None:
+    one = anna.write("one", "old")
+    tags = f"roundsman,source=data,complete,manifest={anna.back_up()['backup']['manifest_sha256']}"
+    manifest = anna.state / "manifests" / "data.jsonl"
+    anna.restic("backup", "--host=anna", "--tag", tags, "--time=2099-01-01 00:00:00", str(anna.source), str(manifest))
+    one.write_text("new")
+    newest = anna.back_up()["backup"]["snapshot"]
+    one.unlink()
+    assert put_back(anna)["restore"]["snapshot"] == newest
+    assert one.read_text() == "new"
+    (future,) = (s["id"] for s in anna.snapshots() if s["time"].startswith("2099"))
+    assert put_back(anna, snapshot=future)["changed"]
+    assert one.read_text() == "old"
+
+
+def test_a_name_as_long_as_names_may_be_is_copied_to_its_place(anna: Anna, elsewhere: Path) -> None:
+    one = anna.write("ж" * 127, "good")
+    os.link(one, anna.source / ("a" * 255))
+    anna.back_up()
+    forget_what_moved(anna)
+    before = tree_of(anna.source)
+    shutil.rmtree(anna.source)
+    done = put_back(anna, scratch_dir=str(elsewhere))
+    assert done.get("changed"), done
+    assert tree_of(anna.source) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_directories_above_a_wanted_path_are_what_they_were(anna: Anna) -> None:
+    one = anna.write("shop/uploads/one", "good")
+    for name in ("shop", "shop/uploads"):
+        os.chown(anna.source / name, 33, 33)
+        (anna.source / name).chmod(0o2750)
+    anna.back_up()
+    forget_what_moved(anna)
+    shutil.rmtree(anna.source / "shop")
+    assert put_back(anna, paths=[str(one)])["changed"]
+    for name in ("shop", "shop/uploads"):
+        info = (anna.source / name).stat()
+        assert (info.st_uid, info.st_gid, info.st_mode & 0o7777) == (33, 33, 0o2750), name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="attributes are restored by root only")
+def test_an_attribute_that_a_directory_was_given_since_is_gone(anna: Anna) -> None:
+    anna.write("sub/one", "good")
+    os.setxattr(anna.source / "sub", "user.old", b"1")
+    anna.back_up()
+    forget_what_moved(anna)
+    os.setxattr(anna.source / "sub", "user.new", b"1")
+    os.removexattr(anna.source / "sub", "user.old")
+    done = put_back(anna)
+    assert done.get("changed"), done
+    assert os.listxattr(anna.source / "sub") == ["user.old"]

@@ -170,3 +170,25 @@ def test_without_the_hosts_memory_only_the_copy_can_prove_a_change(anna: Anna) -
     assert problems["vanishes"] == "missing"
     assert "grows" not in problems
     assert "content differs" in problems["same-size"]
+
+
+def test_a_snapshot_that_could_not_be_marked_incomplete_does_not_count(anna: Anna) -> None:
+    """What it lacks only the engine could not read, and then the server was gone."""
+    anna.write("one")
+    error = '{"message_type":"error","error":{"message":"input/output error"},"during":"archival","item":"/one"}'
+    script = f"""case "$1" in
+tag) echo server misbehaving >&2; exit 1 ;;
+backup) "$RESTIC" "$@"; echo '{error}' >&2; exit 3 ;;
+*) exec "$RESTIC" "$@" ;;
+esac"""
+    with anna.engine_behind(script):
+        failed = anna.back_up({"every": "1d"})
+    assert failed["backup"]["reason"] == "source_unreadable", failed
+    assert "could not be marked incomplete" in failed["msg"]
+    assert [one["complete"] for one in failed["backup"]["snapshots"]] == [False]
+
+    done = anna.back_up({"every": "1d"}, only_when_due=True)
+
+    assert done.get("changed"), done
+    assert {s["id"]: s["complete"] for s in anna.snapshots()}[done["backup"]["snapshot"]]
+    assert [s["complete"] for s in anna.snapshots()].count(True) == 1

@@ -161,3 +161,38 @@ def test_rows_that_are_not_those_of_backup_time_are_told(till: Till) -> None:
     assert "rows of till.public.sales is 501, was 500" in failed["msg"]
     assert "what was there is kept as database till_before_" in failed["msg"]
     assert all(till.databases.values())
+
+
+def test_a_role_whose_name_begins_another_one_is_made_again(till: Till) -> None:
+    till.server.sql("CREATE ROLE clerk; CREATE ROLE clerk_reader", "postgres")
+    assert back_up(till.anna, till.spec)["changed"]
+    till.server.sql("DROP ROLE clerk", "postgres")
+    done = till.restore()
+    till.server.sql("DROP ROLE IF EXISTS clerk; DROP ROLE clerk_reader", "postgres")
+    assert done.get("changed"), done
+    assert "made role clerk;" in done["msg"]
+
+
+def test_a_database_that_cannot_step_aside_is_open_again(till: Till) -> None:
+    till.server.sql("ALTER SYSTEM SET max_prepared_transactions = 1", "postgres")
+    till.server.stop()
+    till.server.start()
+    till.server.sql("BEGIN; INSERT INTO sales VALUES (7); PREPARE TRANSACTION 'parcel'", "till")
+    failed = till.restore()
+    left = till.databases
+    till.server.sql("ALTER DATABASE till ALLOW_CONNECTIONS true", "postgres")
+    till.server.sql("ROLLBACK PREPARED 'parcel'", "till")
+    assert "prepared transaction" in failed["msg"], failed
+    assert "Nothing was replaced; opened database till" in failed["msg"]
+    assert left == {"till": True}
+
+
+def test_all_that_a_snapshot_replaces_is_saved_before_whatever_is_declared_today(till: Till) -> None:
+    till.server.sql("CREATE DATABASE till2", "postgres")
+    till.spec = till.server.spec(database=["till", "till2"])
+    assert back_up(till.anna, till.spec)["changed"]
+    till.spec = till.server.spec(database="till")
+    done = till.restore()
+    assert done.get("changed"), done
+    saved = till.anna.restic("ls", done["restore"]["safety"])
+    assert ("/till.dump" in saved, "/till2.dump" in saved) == (True, True)
