@@ -56,7 +56,10 @@ def _of_source(host, source):
     which = "latest --host {0} --tag {1}".format(
         shlex.quote(host), shlex.quote("roundsman,source={0},complete".format(name))
     )
-    known = ["# The newest complete snapshot is taken; for an older one, put its id in the place of `latest …`."]
+    known = [
+        "# The newest complete snapshot is taken. For an older one, or where one above is dated in the future by a",
+        "# wrong clock, put the id of the wanted one in the place of `latest …`.",
+    ]
     if source.get("snapshot"):
         which = source["snapshot"]
         known = ["# " + _known(source)]

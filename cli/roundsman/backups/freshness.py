@@ -35,7 +35,7 @@ def clocks(one: Known, now: datetime) -> list[Clock]:
     asked = [
         ("backup", "complete backup", one.backup_at, every),
         ("retention", "prune", one.pruned_at, prune_every),
-        ("check", "check of all data", one.evidence_at("read"), verify_every),
+        ("check", "check of the data", one.evidence_at("read"), verify_every),
         ("drill", "drill", one.evidence_at("proven"), prove),
     ]
     return [_clock(one, name, what, at, limit, now) for name, what, at, limit in asked if limit is not None]

@@ -14,6 +14,8 @@ from ..words import counted, size
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _AGO = re.compile(r"(\d+)\s*(min|h|d|w)(?:\s+ago)?")
+# As much as hosts allow each other before they distrust a clock.
+CLOCK_TOLERANCE = timedelta(seconds=300)
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -187,10 +189,16 @@ def for_runbook(row: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def future_last(rows: Sequence[Mapping[str, Any]], now: datetime) -> list[Mapping[str, Any]]:
+    """In their order, but those that a wrong clock dated in the future are the newest of nothing."""
+    latest = stamp(now + CLOCK_TOLERANCE)
+    return sorted(rows, key=lambda row: bool(row["time"] > latest))
+
+
 def best(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Of each source the newest complete snapshot that nothing speaks against, else the newest complete one.
 
-    `rows` come newest first.
+    `rows` come newest first, as `future_last` leaves them.
     """
     chosen: dict[str, Mapping[str, Any]] = {}
     for row in rows:

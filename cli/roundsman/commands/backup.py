@@ -103,6 +103,7 @@ def reindex(**options: Any) -> None:
 def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_json: bool, config: str | None) -> None:
     """List the snapshots that are known, and the evidence for each."""
     from .. import keeping, times  # noqa: PLC0415
+    from ..backups.recovery import future_last  # noqa: PLC0415
     from ..views.snapshots import draw_snapshots  # noqa: PLC0415
 
     with opened(config) as session:
@@ -110,7 +111,7 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
         with session.store.read() as tx:
             found = keeping.held(tx, hosts, times.now())
     if not everything:
-        newest = {(row["host"], row["source"]): row for row in reversed(found)}
+        newest = {(row["host"], row["source"]): row for row in reversed(future_last(found, times.now()))}
         found = [row for row in found if newest[row["host"], row["source"]] is row]
     if as_json:
         print_json(found)
@@ -124,6 +125,7 @@ def list_(everything: bool, limit: str | None, inventories: tuple[str, ...], as_
 @config_option
 def runbook(host: str | None, inventories: tuple[str, ...], config: str | None) -> None:
     """Print how to restore HOST (or every host) without Roundsman. Contacts no host, shows no secret."""
+    from .. import times  # noqa: PLC0415
     from ..runbook import runbooks  # noqa: PLC0415
     from ..runner import InventoryError  # noqa: PLC0415
     from ..store import snapshots  # noqa: PLC0415
@@ -132,7 +134,7 @@ def runbook(host: str | None, inventories: tuple[str, ...], config: str | None) 
         with session.store.read() as tx:
             found = snapshots.held(tx, [host] if host else None)
         try:
-            texts = runbooks(found, inventories or session.settings.inventories)
+            texts = runbooks(found, inventories or session.settings.inventories, times.now())
         except InventoryError as error:
             raise Failure(str(error), ExitCode.USAGE) from None
     if not texts:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from roundsman.backups.recovery import best, estimate_s, password_reference, plan, time_meant, told
+from roundsman.backups.recovery import best, estimate_s, future_last, password_reference, plan, time_meant, told
+from roundsman.times import stamp
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
@@ -118,3 +119,13 @@ def test_the_best_snapshot_is_the_newest_that_nothing_speaks_against() -> None:
     newest_first = [row("d", complete=False), row("c", failed_level="restored"), row("b"), row("a")]
     assert [one["id"][0] for one in best(newest_first)] == ["b"]
     assert [one["id"][0] for one in best(newest_first[:2])] == ["c"]
+
+
+def test_a_snapshot_from_the_future_is_the_best_only_where_there_is_no_other() -> None:
+    def row(name: str, time: str) -> dict[str, Any]:
+        return {**snapshot(name), "source": "shop", "complete": True, "time": time}
+
+    newest_first = [row("c", "2099-01-01T00:00:00.000Z"), row("b", stamp(NOW)), row("a", stamp(NOW - timedelta(1)))]
+    assert [one["id"][0] for one in future_last(newest_first, NOW)] == ["b", "a", "c"]
+    assert [one["id"][0] for one in best(future_last(newest_first, NOW))] == ["b"]
+    assert [one["id"][0] for one in best(future_last(newest_first[:1], NOW))] == ["c"]
