@@ -300,6 +300,40 @@ def test_old_logs_by_rules(host: Host) -> None:
     assert tend(host.step(retention=[rule])) == "nothing to rotate, compress or remove"
 
 
+def test_a_link_is_no_log(host: Host) -> None:
+    host.log("a-1.log")
+    link = host.logs / "a-latest.log"
+    for days in (50, 99):
+        link.unlink(missing_ok=True)
+        link.symlink_to("a-1.log")
+        os.utime(link, (time.time() - days * DAY_S,) * 2, follow_symlinks=False)
+        rule = {"path": f"{host.logs}/a-*", "compress_after": "2d", "remove_after": "90d"}
+        assert tend(host.step(retention=[rule])) == "nothing to rotate, compress or remove"
+        assert link.is_symlink()
+
+
+def test_a_log_that_cannot_be_compressed_keeps_no_other_from_it(host: Host) -> None:
+    long = host.log("a-" + "x" * 245 + ".log", days=50)
+    host.log("b.log", days=50)
+    rules = [{"path": f"{host.logs}/{name}", "compress_after": "2d", "remove_after": None} for name in ("a-*", "b*")]
+    tend(step := host.step(retention=rules))
+    assert host.names() == [long.name, "b.log.gz"]
+    assert [one["outcome"] for one in step.record["actions"]] == ["failed", "done"]
+    assert "was not compressed: File name too long" in step.record["warnings"][0]
+
+
+def test_a_log_that_is_rotated_while_it_is_compressed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, real = host.log("a.log.2", days=50), os.link
+
+    def link(*names: Any, **more: Any) -> None:
+        real(*names, **more)
+        log.rename(host.logs / "a.log.3")
+
+    monkeypatch.setattr(os, "link", link)
+    tend(host.step(retention=[{"path": f"{host.logs}/a*", "compress_after": "2d", "remove_after": None}]))
+    assert host.names() == ["a.log.3"]
+
+
 def test_copies_that_logrotate_forgot_to_compress(host: Host) -> None:
     host.stanza("shop", "[ab].log", "weekly", "rotate 9", "compress", "delaycompress")
     for name, days in (("a.log", 0), ("a.log.1", 7), ("a.log.2", 14), ("a.log.3.gz", 21), ("b.log", 0), ("b.log.2", 9)):
