@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,7 +125,7 @@ class Host:
             "config": str(self.config), "rotate": True, "compress": True, "retention": [], "reopen": {},
             "directories": [str(self.logs)], "unrotated_size": "1MiB", "unrotated_exclude": [], "install": False,
             "stanza": ["weekly", "rotate 8", "copytruncate"], "install_into": str(self.stanzas), "lock_timeout_s": 2,
-            "giant_size": "1MiB",
+            "giant_size": "1MiB", "state_dir": str(self.root / "roundsman"),
         }  # fmt: skip
         return a_step(defaults, check=check, **params)
 
@@ -192,6 +193,29 @@ def test_a_script_that_fails_is_a_failure_and_a_missing_log_is_told(host: Host) 
 
 
 WRITER = "import sys, time\nf = open(sys.argv[1], 'a')\nprint('ready', flush=True)\ntime.sleep(60)"
+
+
+def test_logrotate_goes_on_when_the_time_is_over_and_rotates_nothing_twice(host: Host) -> None:
+    host.stanza("a", "a.log", "daily", "rotate 3", "create")
+    wait = f"touch {host.root}/begun; while ! test -e {host.root}/go; do sleep 0.1; done"
+    host.stanza("b", "b.log", "daily", "rotate 3", "create", "postrotate", wait, "endscript")
+    for name in ("a.log", "b.log"):
+        host.log(name)
+    host.due("a.log", "b.log")
+    step = host.step()
+
+    def tick() -> None:
+        if (host.root / "begun").exists():
+            raise ProcedureError("timeout", "the time limit was reached")
+
+    step.tick = tick
+    with pytest.raises(ProcedureError, match="it goes on as pid") as failure:
+        tend(step)
+    (host.root / "go").touch()
+    os.waitpid(int(re.findall(r"goes on as pid (\d+)", failure.value.message)[0]), 0)
+    assert host.names() == ["a.log", "a.log.1", "b.log", "b.log.1"]
+    tend(host.step())
+    assert host.names() == ["a.log", "a.log.1", "b.log", "b.log.1"]
 
 
 @pytest.fixture
