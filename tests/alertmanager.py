@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
+from tests.ports import free_port
+
 PROGRAM = "prometheus-alertmanager"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class RealAlertmanager:
@@ -75,12 +75,5 @@ def _answers(url: str) -> bool:
     try:
         with urlopen(f"{url}/-/ready"):
             return True
-    except URLError:
+    except OSError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

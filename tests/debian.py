@@ -21,7 +21,8 @@ def unpacked(package: str) -> Path:
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{package}-") as building:
         folder = Path(building)
         try:
-            subprocess.run(["apt-get", "download", "-qq", package], cwd=folder, check=True, capture_output=True)
+            patiently = ["apt-get", "-o", "Acquire::Retries=3", "download", "-qq", package]
+            subprocess.run(patiently, cwd=folder, check=True, capture_output=True)
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             pytest.skip(f"{package} cannot be had from Debian: {getattr(error, 'stderr', error)}")
         (deb,) = folder.glob("*.deb")

@@ -23,7 +23,7 @@ class Served:
     def ended(self) -> int:
         """Asked to end by SIGTERM; its exit code."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @contextmanager

@@ -114,13 +114,18 @@ class Walk:
     def _directory(self, root, why, others):
         """The finding of one candidate, its size without what is a finding of its own; None when the limit ended it."""
         found = finding("directory", root, why, root, size_bytes=0)
-        pending, device = [root], os.lstat(root).st_dev
+        try:
+            pending, device = [root], os.lstat(root).st_dev
+        except FileNotFoundError:
+            return found  # removed meanwhile, as below
         while pending:
             if self._left <= 0 or self._is_over():
                 return None
             directory = pending.pop()
             try:
                 entries = self._entries(directory)
+            except FileNotFoundError:
+                continue
             except OSError as error:
                 found["problem"] = "{0}: {1}".format(directory, error.strerror)
                 found["remedy"] = "Run it as root (roundsman_backup_become)."

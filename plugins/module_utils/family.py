@@ -22,6 +22,8 @@ GRADES = {"ignore": OK, "warning": WARNING, "critical": CRITICAL}
 
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 MOST_SAID_BYTES = 64 * 1024 * 1024  # by one command
+# How much of its limit a check waits itself, so that silence is its own verdict and not a check without an answer.
+SHARE_TO_WAIT = 0.9
 
 Key = collections.namedtuple("Key", "type default help required dimension floor choices")
 # Dimension and defaults of a threshold that depend on the value of another key: dimensions and defaults by that value.
@@ -66,6 +68,11 @@ class Context:
         self.bookmark = bookmark
         self.left = None
         self._processes, self._over = [], False
+
+    @property
+    def patience_s(self):
+        """How long a check may wait for what it asks."""
+        return self.limit_s * SHARE_TO_WAIT
 
     def leave(self, bookmark):
         self.left = bookmark

@@ -29,7 +29,8 @@ from roundsman.ledger import ingest
 from roundsman.store import Store
 from roundsman.telling import tell, telling
 from roundsman.times import stamp
-from tests.alertmanager import alertmanager_with, free_port
+from tests.alertmanager import alertmanager_with
+from tests.ports import free_port
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 BIN = Path(sys.executable).parent

@@ -33,7 +33,7 @@ def in_rabbitmq(spec, patience_s):
 
 
 def run(spec, context):
-    patience_s = context.limit_s * 0.9
+    patience_s = context.patience_s
     try:
         waiting, held = in_redis(spec, patience_s) if spec["broker"] == "redis" else in_rabbitmq(spec, patience_s)
     except RefusedError as error:

@@ -124,7 +124,7 @@ def judge_number(spec, value, words):
 
 
 def run(spec, context):
-    limit_s = context.limit_s * 0.9
+    limit_s = context.patience_s
     try:
         if spec["query"] == "lag":
             return judge_replica(spec, replica(spec, context, limit_s / 2))

@@ -64,7 +64,7 @@ def judge_mail(spec, lines, now):
 
 
 def run(spec, context):
-    limit_s = context.limit_s * 0.9
+    limit_s = context.patience_s
     code, stdout, stderr = context.run(["timeout", "-k", "1", "%g" % limit_s, "postqueue", "-j"])
     words = " ".join(stderr.split())
     if code == 127:

@@ -175,7 +175,7 @@ def run(spec, context):
     own = spec["query"] == "sql"
     statement = spec["sql"].rstrip("; \n") if own else QUERIES[spec["query"]]
     try:
-        return judge_row(spec, ask(spec, context, statement, context.limit_s * 0.9))
+        return judge_row(spec, ask(spec, context, statement, context.patience_s))
     except NoAnswerError as error:
         if own and isinstance(error, StatementTimeoutError):
             raise CannotLookError(str(error), "make sql faster, or raise the check's timeout") from error

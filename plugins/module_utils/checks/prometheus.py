@@ -12,7 +12,7 @@ from ..web import get, url_faults
 
 def run(spec, context):
     try:
-        body = get(spec["url"], context.limit_s * 0.9, spec["username"], spec["password"])
+        body = get(spec["url"], context.patience_s, spec["username"], spec["password"])
     except NoAnswerError as error:
         return finding(CRITICAL, "%s: %s" % (for_people(spec["url"]), error))
     number, samples = value(body, spec["metric"], spec["labels"] or {}, spec["aggregate"])

@@ -47,7 +47,7 @@ def judge_queues(spec, found, alarmed):
 
 
 def run(spec, context):
-    patience_s, started = context.limit_s * 0.9, time.monotonic()
+    patience_s, started = context.patience_s, time.monotonic()
     try:
         alarmed = alarms(spec, patience_s)
         found = queues(spec, spec["vhost"], spec["queue"], max(0.1, patience_s - (time.monotonic() - started)))

@@ -115,7 +115,7 @@ def whole(info, name):
 
 
 def run(spec, context):
-    patience_s = context.limit_s * 0.9
+    patience_s = context.patience_s
     server = None
     try:
         server = log_in(spec, patience_s)

@@ -153,7 +153,7 @@ def read(spec, context, patience_s):
 
 def measure(spec, context):
     """(rate per second, over how many seconds); None for a counter that begins anew at every look."""
-    patience_s = max(0.1, (context.limit_s * 0.9 - spec["sample"]) / 2)
+    patience_s = max(0.1, (context.patience_s - spec["sample"]) / 2)
     before, after = remembered(context.bookmark), read(spec, context, patience_s)
     found = rate(before, after) if before and after.at - before.at >= LEAST_S else None
     if found is None:

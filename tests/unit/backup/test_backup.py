@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.registry import KINDS
 
@@ -228,11 +229,12 @@ def hold_exclusive_lock(anna: Anna) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: any(Path(anna.repository, "locks").iterdir()))
+    # A name with "-tmp" is a file that is still written.
+    wait_for(lambda: any("-tmp" not in path.name for path in Path(anna.repository, "locks").iterdir()))
     return process
 
 
-def wait_for(condition: Callable[[], bool], limit_s: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], limit_s: float = 120) -> None:
     until = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < until, "waited in vain"
@@ -258,24 +260,44 @@ def test_timeout_stops_the_engine(anna: Anna) -> None:
     started = time.monotonic()
     with anna.engine_behind('case "$1" in backup) sleep 987;; *) exec "$RESTIC" "$@";; esac'):
         assert reason_of(anna.back_up(timeout_s=5)) == "timeout"
-    assert time.monotonic() - started < 30
-    assert "sleep 987" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert time.monotonic() - started < 300
+    # It was killed with its group; on a busy machine it is seen for a moment more.
+    wait_for(lambda: not said_by_ps("sleep 987"))
+
+
+def said_by_ps(words: str) -> bool:
+    return words in subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
 
 
 def test_secrets_stay_out_of_argv(anna: Anna, tmp_path: Path) -> None:
-    for number in range(50):
-        anna.write(f"f{number}", os.urandom(200_000))
+    anna.write("a")
     anna.environment = {"AWS_SECRET_ACCESS_KEY": "very-secret-key"}
-    process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
-    seen = b""
-    while process.poll() is None:
-        for pid in (path.name for path in Path("/proc").iterdir() if path.name.isdigit()):
-            with contextlib.suppress(OSError):
-                seen += Path("/proc", pid, "cmdline").read_bytes()
-    out, _err = process.communicate()
-    assert str(anna.source).encode() in seen
+    held = anna.root / "held"
+    held.touch()
+    seen: set[str] = set()
+
+    def look() -> None:
+        """What is found of the module and of all that it began; other tests have secrets of their own."""
+        for one in [ours, *ours.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                seen.update(one.cmdline())
+
+    def saving() -> bool:
+        look()
+        return str(anna.source) in seen
+
+    # The engine is met by its arguments, and waits until it was seen.
+    with anna.engine_behind(f'case $1 in backup) while [ -e {held} ]; do sleep 0.05; done;; esac\nexec "$RESTIC" "$@"'):
+        process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
+        ours = psutil.Process(process.pid)
+        wait_for(saving)
+        held.unlink()
+        while process.poll() is None:
+            look()
+        out, _err = process.communicate()
+    assert '"reason": null' in out, out
     for secret in (PASSWORD, "very-secret-key"):
-        assert secret.encode() not in seen
+        assert not [word for word in seen if secret in word]
         assert secret not in out
     stored = subprocess.run(["grep", "-r", PASSWORD, str(anna.state)], check=False)
     assert stored.returncode == 1

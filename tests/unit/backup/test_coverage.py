@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,22 @@ def test_the_walk_finds_data_databases_and_servers(root: Path) -> None:
     assert found["directory", f"{root}/data"]["size_bytes"] == 1000 + len("only a name") + cached
     assert walk.servers == [("postgresql", f"{root}/pg/15")]
     assert not walked(root, skip=[f"{root}/data/deep", f"{root}/pg/15"]).servers
+
+
+@pytest.mark.parametrize("gone", ["data/deep", "data", "empty"])
+def test_a_directory_that_somebody_removes_meanwhile_is_no_finding(root: Path, gone: str) -> None:
+    candidates = {str(path): "here" for path in sorted(root.iterdir())}
+    looks = itertools.count()
+
+    def is_over() -> bool:
+        """It is asked before each directory, of which the first one is data itself."""
+        if next(looks):
+            shutil.rmtree(root / gone, ignore_errors=True)
+        return False
+
+    walk = discovery.Walk(1000, is_over).look(candidates)
+    assert [one["problem"] for one in walk.findings if one["problem"]] == []
+    assert ("directory", f"{root}/data") in {(one["kind"], one["name"]) for one in walk.findings}
 
 
 def test_what_the_limit_leaves_unseen_is_said(root: Path) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.sources.custom imp
 from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
 
 from .cast import Anna, engines
-from .test_backup import NOT_ROOT, reason_of, record_of, wait_for
+from .test_backup import NOT_ROOT, reason_of, record_of, said_by_ps, wait_for
 from .test_roles import play
 
 SECRET = "ldap-admin-s3cret"
@@ -94,35 +94,36 @@ def test_what_is_not_whole_is_never_saved(anna: Anna, keys: dict[str, Any], reas
 
 
 def test_a_dump_killed_half_way_or_with_its_module_leaves_nothing(anna: Anna) -> None:
-    mark = anna.root / "half"
-    slow = f"seq 100000; touch {mark}; sleep 2; echo end"
+    mark, held = anna.root / "half", anna.root / "held"
+    held.touch()
+    slow = f"seq 100000; touch {mark}; while [ -e {held} ]; do sleep 0.05; done; echo end"
     process = anna.start("backup", **anna.arguments(source=custom(dump=slow)))
     wait_for(mark.exists)
     process.kill()
     process.wait()
+    held.unlink()
     wait_for(lambda: not said_by_ps(str(mark)))
     assert (anna.state / "spool" / "data" / "dump.ldif").stat().st_size
     assert anna.snapshots() == []
     # A polite end cleans up by itself; what the rude one left is gone with the next backup.
     mark.unlink()
-    process = anna.start("backup", **anna.arguments(source=custom(dump=slow), lock_timeout_s=40))
+    held.touch()
+    process = anna.start("backup", **anna.arguments(source=custom(dump=slow), lock_timeout_s=60))
     wait_for(mark.exists)
     process.send_signal(signal.SIGTERM)
     process.wait()
+    held.unlink()
     assert not list((anna.state / "spool").iterdir())
-    assert record_of(back_up(anna, patience_s=40))["manifest_entries"] == 2
-
-
-def said_by_ps(words: str) -> bool:
-    return words in subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
+    assert record_of(back_up(anna, patience_s=60))["manifest_entries"] == 2
 
 
 def test_the_time_limit_ends_a_dump_with_all_its_children(anna: Anna) -> None:
     started = time.monotonic()
     result = anna.call("backup", **anna.arguments(source=custom(dump="sleep 4711 | cat"), timeout_s=3))
     assert reason_of(result) == "timeout"
-    assert time.monotonic() - started < 20
-    assert not said_by_ps("sleep 4711")
+    assert time.monotonic() - started < 300
+    # It was killed with its group; on a busy machine it is seen for a moment more.
+    wait_for(lambda: not said_by_ps("sleep 4711"))
 
 
 @contextlib.contextmanager
@@ -132,7 +133,7 @@ def small_disk(path: Path, size: str) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", str(path)], check=True)
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 @pytest.mark.skipif(NOT_ROOT, reason="mounts a small disk")

@@ -147,7 +147,7 @@ def test_full_repository(shop: Anna, tmp_path: Path) -> None:
         with (disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(b"x" * 4096)
-        must_be_told("repository full", at_each_level(anna, timeout_s=20), next_backup(anna, timeout_s=20))
+        must_be_told("repository full", at_each_level(anna, timeout_s=60), next_backup(anna, timeout_s=60))
         (disk / "ballast").unlink()
         assert len(anna.snapshots()) == 1
         assert is_proven(anna)
@@ -159,7 +159,7 @@ def test_server_gone_in_mid_backup(shop: Anna, tmp_path: Path) -> None:
     sell(anna, 2000)
     with rest_server(anna):
         definition = {"id": "data", "type": "sqlite", "path": str(anna.source / "shop.db")}
-        slowly = anna.arguments(source=definition, limit_upload_kib_s=50, timeout_s=8)
+        slowly = anna.arguments(source=definition, limit_upload_kib_s=20, timeout_s=25)
         process = anna.start("backup", **slowly)
         # At this rate the upload takes longer than the time limit, so that the server is hit in its midst.
         wait_for(lambda: any(b"\0backup\0" in arguments_of(pid) for pid in engines_of(process.pid)))

@@ -52,7 +52,8 @@ class Shop:
 
     def arguments(self, **more: Any) -> dict[str, Any]:
         wish = {"source": "data", "in_place": True, "definition": self.spec, "scratch_dir": str(self.scratch)}
-        return self.anna.arguments(**wish, **more)
+        # What the killed module had begun holds its lock as well, until it has ended.
+        return self.anna.arguments(**wish, lock_timeout_s=60, **more)
 
     def restore(self, **more: Any) -> dict[str, Any]:
         return self.anna.call("backup_restore", **self.arguments(**more))

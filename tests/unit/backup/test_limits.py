@@ -49,20 +49,26 @@ def test_what_was_uploaded_before_an_interruption_is_not_uploaded_again(tmp_path
     """restic finds what its index names. It writes that now and then: in format 1, every 50,000 blobs."""
     anna = Anna(tmp_path / "anna", engines()[max(engines())])
     anna.restic("init", "--repository-version", "1")
-    for number in range(51_000):
+    # An index is full with the first pack that ends behind that number; packs take 16 MiB, here about 5,300 blobs.
+    for number in range(62_000):
         folder = anna.source / str(number % 100)
         folder.mkdir(exist_ok=True)
         (folder / str(number)).write_bytes(b"%d of many " % number * 200)
+    # Read last, and for minutes, so that the engine is hit at work on any machine.
+    endless = anna.source / "endless"
+    with endless.open("wb") as stream:
+        stream.truncate(200 << 30)
     secrets = {"RESTIC_REPOSITORY": anna.repository, "RESTIC_PASSWORD": PASSWORD}
     engine = subprocess.Popen(
         [anna.restic_binary, "backup", "--quiet", anna.source], env={**os.environ, **secrets}, stderr=subprocess.DEVNULL
     )
     # A name without "-tmp" is a whole file.
-    wait_for(lambda: any("-tmp" not in path.name for path in Path(anna.repository, "index").iterdir()), 120)
+    wait_for(lambda: any("-tmp" not in path.name for path in Path(anna.repository, "index").iterdir()), 300)
     engine.kill()
     assert engine.wait() == -signal.SIGKILL
+    endless.unlink()
 
     record = anna.back_up()["backup"]
     assert len(record["snapshots"]) == 1, record
-    assert record["total_bytes"] > 51_000 * 2000
+    assert record["total_bytes"] > 62_000 * 2000
     assert record["added_bytes"] < record["total_bytes"] / 2, "only what describes the files, not what they hold"

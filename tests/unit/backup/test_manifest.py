@@ -118,6 +118,8 @@ def test_at_most_twenty_mismatches_are_listed(tmp_path: Path) -> None:
     assert len(found.mismatches) == 20
 
 
+# Longer than NAMES are, so that it makes no name of two others.
+OTHER = b"=the same file"
 SETTLED_NS = 10**10  # a header dated so much later takes what was just made for long untouched
 
 
@@ -137,11 +139,11 @@ def change(victim: Path, how: str) -> None:
     elif how == "gone":
         victim.unlink()
     elif how == "link":
-        os.link(victim, str(victim) + "+")
+        os.link(victim, os.fsencode(victim) + b"+" + OTHER)
     elif how == "mode":
         victim.chmod(0o600 if before.st_mode & 0o77 else 0o644)
     elif how == "replaced":
-        victim.rename(str(victim) + "-")
+        victim.rename(os.fsdecode(os.fsencode(victim) + b"-" + OTHER))
         victim.write_bytes(b"other")
     elif how == "dir":
         victim.unlink()
@@ -155,7 +157,7 @@ def test_an_earlier_manifest_changes_nothing_but_the_work(files: dict[bytes, byt
         root, earlier = os.fsencode(directory) + b"/root", directory + "/earlier"
         grow(root, files)
         for name in data.draw(st.lists(st.sampled_from(sorted(files)), unique=True)):
-            os.link(root + b"/" + name, root + b"/" + name + b"=hard")
+            os.link(root + b"/" + name, root + b"/" + name + OTHER)
         again(root, earlier, None)
         time.sleep(0.011)  # the kernel's clock for file times has to tick
         for name in data.draw(st.lists(st.sampled_from(sorted(files)), unique=True)):
@@ -174,7 +176,8 @@ def test_only_what_may_have_been_touched_since_is_read(
     root.mkdir()
     (root / "one").write_bytes(b"x")
     earlier, seen = str(tmp_path / "earlier"), []
-    header = {"paths": [str(root)], "taken_at_ns": time.time_ns() + dated_later_ns}
+    # The file's own time: however long it took to come here, it was not touched before that.
+    header = {"paths": [str(root)], "taken_at_ns": (root / "one").stat().st_ctime_ns + dated_later_ns}
     manifest.write(earlier, header, tree.walk([os.fsencode(root)], b"", never), nothing)
     digest = tree.digest
     monkeypatch.setattr(tree, "digest", lambda path, tick: seen.append(path.rpartition(b"/")[2]) or digest(path, tick))
@@ -246,6 +249,7 @@ def test_what_moves_between_a_look_and_its_reading_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int
 ) -> None:
     root, path, digest = forest(tmp_path), str(tmp_path / "manifest"), tree.digest
+    os.utime(root, (0, 0))  # so that its time moves even when all of this takes no tick of the kernel's clock
 
     def late(file: bytes, tick: Callable[[], None]) -> str:
         victim = Path(os.fsdecode(file))

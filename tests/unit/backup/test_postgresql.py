@@ -21,7 +21,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
 from tests.postgresql import AS_POSTGRES, HOMES, Server, cluster
 
 from .cast import Anna
-from .test_backup import reason_of, record_of
+from .test_backup import reason_of, record_of, wait_for
 
 pytestmark = pytest.mark.skipif(not HOMES, reason="PostgreSQL is not installed")
 SCHEMA = """
@@ -71,7 +71,8 @@ def load(server: Server) -> Iterator[None]:
     yes = subprocess.Popen(["yes", PAIR], stdout=subprocess.PIPE)
     writer = subprocess.Popen(argv, stdin=yes.stdout, stdout=subprocess.DEVNULL)
     try:
-        time.sleep(0.2)
+        before = server.sql("SELECT count(*) FROM orders")
+        wait_for(lambda: server.sql("SELECT count(*) FROM orders") != before)
         yield
         assert writer.poll() is None
     finally:
@@ -173,20 +174,28 @@ def test_programs_of_another_version_will_not_do(tmp_path: Path, wanted: int, ex
     assert raised.value.reason == "application_missing"
 
 
+# It tells nobody anything but the server of a proof, which is made to wait.
+ENDLESS = "SELECT CASE WHEN session_user = 'roundsman_proof' THEN pg_sleep(600)::text ELSE 'live' END"
+
+
 def test_a_proof_that_is_killed_leaves_no_server_and_the_next_one_no_files(anna: Anna, server: Server) -> None:
-    record_of(back_up(anna, server.spec(database="shop")))
+    record_of(back_up(anna, server.spec(database="shop", canary=ENDLESS)))
     running = anna.start("backup_verify", **anna.arguments(sources=["data"], level="proven"))
     children: list[psutil.Process] = []
-    until = time.monotonic() + 30
-    while not any(child.name() == "postgres" for child in children):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-        children = [child for child in psutil.Process(running.pid).children(recursive=True) if child.is_running()]
+
+    def serves() -> bool:
+        children[:] = psutil.Process(running.pid).children(recursive=True)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            return any(child.name() == "postgres" for child in children)
+        return False
+
+    wait_for(serves)
     running.send_signal(signal.SIGKILL)
     running.communicate()
-    _gone, alive = psutil.wait_procs(children, timeout=15)
+    _gone, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert list((anna.state / "scratch").iterdir())
+    record_of(back_up(anna, server.spec(database="shop"), lock_timeout_s=60))
     proven(anna)
 
 

@@ -44,7 +44,8 @@ class Till:
         return int(self.server.sql("SELECT count(*) FROM sales", database))
 
     def restore(self, **more: Any) -> dict[str, Any]:
-        return self.anna.restore(target=None, in_place=True, definition=self.spec, **more)
+        # What a killed module had begun holds its lock as well, until it has ended.
+        return self.anna.restore(target=None, in_place=True, definition=self.spec, lock_timeout_s=60, **more)
 
     def restores_by(self, script: str) -> Path:
         """A shell script in place of pg_restore where it makes a database."""

@@ -7,9 +7,11 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from .cast import Anna
@@ -18,27 +20,11 @@ from .test_backup import wait_for
 ROOT = os.geteuid() == 0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextlib.contextmanager
-def server(argv: list[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: answers(port))
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+def port_of(process: subprocess.Popen[bytes]) -> int | None:
+    """Where a program listens that was told to take any port: one chosen beforehand may be another's by then."""
+    assert process.poll() is None, "the server ended"
+    listening = psutil.Process(process.pid).net_connections("tcp4")
+    return next((one.laddr.port for one in listening if one.status == psutil.CONN_LISTEN), None)
 
 
 @contextlib.contextmanager
@@ -46,11 +32,42 @@ def rest_server(anna: Anna, *options: str) -> Iterator[None]:
     """Serves her repository over HTTP, with a user and a password."""
     if not shutil.which("rclone"):
         pytest.skip("rclone is not installed")
-    port = free_port()
-    argv = ["rclone", "serve", "restic", "--addr", f"127.0.0.1:{port}", "--user", "anna", "--pass", "s3cr3t/w0rd"]
-    with server([*argv, *options, anna.repository], port):
-        anna.repository = f"rest:http://anna:s3cr3t%2Fw0rd@127.0.0.1:{port}/"
+    argv = ["rclone", "serve", "restic", "--addr", "127.0.0.1:0", "--user", "anna", "--pass", "s3cr3t/w0rd"]
+    process = subprocess.Popen([*argv, *options, anna.repository], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: port_of(process) is not None)
+        anna.repository = f"rest:http://anna:s3cr3t%2Fw0rd@127.0.0.1:{port_of(process)}/"
         yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def sshd(*argv: str) -> Iterator[int]:
+    """A port at which each connection gets an sshd of its own. (A single one would not take any port that is free.)"""
+    begun: list[subprocess.Popen[bytes]] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):  # it was shut down
+                while True:
+                    connection, _address = listening.accept()
+                    with connection:
+                        begun.append(
+                            subprocess.Popen(["/usr/sbin/sshd", "-i", *argv], stdin=connection, stdout=connection)
+                        )
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for process in begun:
+                process.terminate()
+                process.wait()
 
 
 def test_rest(anna: Anna) -> None:
@@ -128,21 +145,20 @@ def test_sftp(anna: Anna) -> None:
     keys.mkdir(mode=0o700)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)], check=True)
-    port = free_port()
     config = keys / "sshd_config"
     config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\nPidFile none\n"
+        f"HostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\nPidFile none\n"
         "StrictModes no\nUsePAM no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n"
     )
-    known = (keys / "host.pub").read_text().split()
-    (keys / "known").write_text(f"[127.0.0.1]:{port} {known[0]} {known[1]}\n")
-    (anna.bin / "ssh").write_text(
-        f'#!/bin/sh\nexec /usr/bin/ssh -F none -p {port} -i {keys}/user -o UserKnownHostsFile={keys}/known "$@"\n'
-    )
-    (anna.bin / "ssh").chmod(0o755)
     Path("/run/sshd").mkdir(exist_ok=True)
     local = anna.repository
-    with server(["/usr/sbin/sshd", "-D", "-f", str(config)], port):
+    with sshd("-f", str(config)) as port:
+        known = (keys / "host.pub").read_text().split()
+        (keys / "known").write_text(f"[127.0.0.1]:{port} {known[0]} {known[1]}\n")
+        (anna.bin / "ssh").write_text(
+            f'#!/bin/sh\nexec /usr/bin/ssh -F none -p {port} -i {keys}/user -o UserKnownHostsFile={keys}/known "$@"\n'
+        )
+        (anna.bin / "ssh").chmod(0o755)
         anna.repository = f"sftp:root@127.0.0.1:{local}"
         assert not anna.back_up().get("failed")
         assert anna.verify()["verifications"][0]["outcome"] == "ok"

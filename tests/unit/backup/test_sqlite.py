@@ -6,7 +6,6 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base impor
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.sqlite import SqliteSource
 
 from .cast import Anna
-from .test_backup import reason_of, record_of
+from .test_backup import reason_of, record_of, wait_for
 
 WRITER = """
 import sqlite3, sys, time
@@ -52,6 +51,11 @@ def back_up(anna: Anna, path: Path, **more: Any) -> dict[str, Any]:
     return anna.call("backup", **anna.arguments(source=definition))
 
 
+def orders_in(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as db:
+        return int(db.execute("SELECT count(*) FROM orders").fetchone()[0])
+
+
 def verification_of(result: dict[str, Any]) -> dict[str, Any]:
     (record,) = result["verifications"]
     return record
@@ -60,7 +64,7 @@ def verification_of(result: dict[str, Any]) -> dict[str, Any]:
 def test_under_load_it_is_of_one_moment_and_proven(anna: Anna, shop: Path) -> None:
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(shop)])
     try:
-        time.sleep(0.3)
+        wait_for(lambda: orders_in(shop) > 5000)
         record_of(back_up(anna, shop, canary="SELECT max(at) FROM orders"))
         assert writer.poll() is None
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,26 +37,33 @@ def told(asked: unreached.Unreached, host: str, **variables: Any) -> dict[str, A
 
 
 @pytest.fixture
-def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What an SSH that never answers is asked."""
-    (tmp_path / "ssh").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec sleep 60\n')
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What an SSH that never answers is asked. It is noted here: it may be stopped before it could note anything."""
+    (tmp_path / "ssh").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(unreached, "SSH_LIMIT_S", 0.5)
-    return tmp_path / "calls"
+    asked, run = list[list[str]](), subprocess.run
+
+    def noted(argv: list[str], **options: Any) -> Any:
+        asked.append(argv)
+        return run(argv, **options)
+
+    monkeypatch.setattr(unreached.subprocess, "run", noted)
+    return asked
 
 
-def test_an_ssh_that_takes_long_holds_up_a_run_once(calls: Path) -> None:
+def test_an_ssh_that_takes_long_holds_up_a_run_once(calls: list[list[str]]) -> None:
     run = unreached.Unreached()
     for host in ("web1", "web2"):
         assert told(run, host, ansible_host="198.51.100.7")["routing"]["depends_on"] == []
-    assert calls.read_text() == "-G 198.51.100.7\n"
+    assert calls == [["ssh", "-G", "198.51.100.7"]]
 
 
 @pytest.mark.parametrize(
     ("host", "variables"),
     [("web1", {"ansible_connection": "local"}), ("-oProxyCommand=x", {}), ("web1", {"ansible_ssh_args": "'open"})],
 )
-def test_where_ssh_is_not_asked(calls: Path, host: str, variables: dict[str, Any]) -> None:
+def test_where_ssh_is_not_asked(calls: list[list[str]], host: str, variables: dict[str, Any]) -> None:
     assert told(unreached.Unreached(), host, **variables)["routing"]["depends_on"] == []
-    assert not calls.exists()
+    assert calls == []

@@ -189,13 +189,14 @@ def test_ctrl_c_during_a_sweep_ends_the_watch(desk: Desk) -> None:
         while not list(desk.folder.glob("state/ledger/*.jsonl")) and watch.poll() is None:
             time.sleep(0.02)
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(60) == 130
+        assert watch.wait(120) == 130
     finally:
         watch.kill()
 
 
 def test_a_sweep_recommends_but_in_check_mode(desk: Desk) -> None:
-    desk.variables["roundsman_checks"] = [{"type": "load", "warn": "0.0001", "crit": "2000"}]
+    # Of any load: there may be none.
+    desk.variables["roundsman_checks"] = [{"type": "load", "warn": "@0:2000", "crit": "2000"}]
     desk.write_inventory()
     (busy,) = json.loads(desk.run("health", "--json").stdout)["recommendations"]
     assert (busy["rule"], busy["hosts"], "ps -eo" in busy["command"]) == ("processors_are_busy", ["here"], True)

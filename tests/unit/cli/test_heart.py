@@ -14,7 +14,7 @@ from roundsman.notify.channel import Outcome
 from roundsman.receivers_config import Heartbeat
 from roundsman.store import Store, heartbeats
 
-from ..notify.servers import Server, http_server
+from ..notify.servers import HANG_S, Server, http_server
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ class Heart:
     def __init__(self, folder: Path, service: Server) -> None:
         self.store = Store(f"sqlite:///{folder}/store.db")
         self.service = service
-        self.timeout = "5s"
+        self.timeout = "1min"
 
     def beat(self, minute: float) -> Outcome | None:
         url = f"http://127.0.0.1:{self.service.port}/ping/token4711"
@@ -75,7 +75,7 @@ def test_a_service_that_hangs_delays_nobody_for_longer_than_the_limit(heart: Hea
     heart.timeout = "300ms"
     began = time.monotonic()
     assert heart.beat(0) == Outcome(ok=False, detail="no answer within 0.3 s")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < HANG_S / 10
 
 
 def test_a_clock_that_was_wrong_does_not_silence_it(heart: Heart) -> None:

@@ -27,11 +27,14 @@ def desk(tmp_path: Path) -> Desk:
 
 @contextmanager
 def held_after_the_engine(desk: Desk) -> Iterator[tuple[psutil.Process, psutil.Process, Path]]:
-    """A backup by the command; its engine is done, and still there while the file exists. Command, module, file."""
+    """A backup by the command; its engine is done, and still there while the file with its number exists. Command,
+    module, file.
+    """
     held, folder = desk.folder / "held", desk.folder / "bin"
     folder.mkdir(exist_ok=True)
     engine = f'{shutil.which("restic")} "$@"'
-    script = f"case $1 in backup) {engine}; touch {held}; while [ -e {held} ]; do sleep 0.05; done; exit;; esac"
+    holds = f"echo $$ > {held}.new; mv {held}.new {held}; while [ -e {held} ]; do sleep 0.05; done"
+    script = f"case $1 in backup) {engine}; {holds}; exit;; esac"
     (folder / "restic").write_text(f"#!/bin/sh\n{script}\nexec {engine}\n")
     (folder / "restic").chmod(0o755)
     process = subprocess.Popen(
@@ -41,12 +44,11 @@ def held_after_the_engine(desk: Desk) -> Iterator[tuple[psutil.Process, psutil.P
     )  # fmt: skip
     command = psutil.Process(process.pid)
     try:
-        wait_for(held.exists, 60)
-        (stand_in,) = [one for one in command.children(recursive=True) if f"{folder}/restic" in one.cmdline()]
-        module = stand_in.parent()
+        wait_for(held.exists, 120)
+        module = psutil.Process(int(held.read_text())).parent()
         assert module is not None
         yield command, module, held
-        process.wait(60)
+        process.wait(120)
     finally:
         held.unlink(missing_ok=True)
         process.kill()
@@ -68,7 +70,7 @@ def test_both_kills_one_after_the_other(desk: Desk) -> None:
         (ansible,) = command.children()
         ansible.suspend()
         held.unlink()
-        wait_for(lambda: not module.is_running(), 60)
+        wait_for(lambda: not module.is_running(), 120)
         for victim in (*ansible.children(recursive=True), ansible, command):
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()

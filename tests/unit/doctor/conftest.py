@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from roundsman.doctor import HostTarget
+from tests.ports import free_port
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -62,12 +63,6 @@ def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @functools.cache
 def knows(option: str) -> bool:
     """Whether this sshd has the option: any other complaint of its test names something else."""
@@ -97,7 +92,7 @@ def sshd(folder: Path, port: int, *options: str) -> Iterator[None]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=log, stdin=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 break
@@ -107,7 +102,7 @@ def sshd(folder: Path, port: int, *options: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_python(host: Says, words: str) -> None:
 def test_a_host_without_any_python_is_told_from_a_broken_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roundsman.doctor.on_host.DISCOVERY", ("python3.99", "/nowhere/python3"))
     with pytest.raises(Fell) as fell:
-        check_python(LocalShell(5), HostTarget("localhost"), (3, 8))
+        check_python(LocalShell(60), HostTarget("localhost"), (3, 8))
     assert fell.value.finding.message == "no Python 3 found on the host"
 
 

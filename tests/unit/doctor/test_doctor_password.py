@@ -60,7 +60,7 @@ class Db1:
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.key)
             transport.start_server(server=self.remembers)
-            transport.join(10)
+            transport.join(600)
 
     def target(self, password: str, known: bool = True) -> HostTarget:
         port, known_hosts = self.sock.getsockname()[1], self.folder / "known_hosts"
@@ -80,7 +80,7 @@ def db1(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Db1]:
 
 
 def statuses(target: HostTarget) -> dict[str, tuple[str, str]]:
-    return {finding.rung: (finding.status.value, finding.message) for finding in probe_host(target, 3).findings}
+    return {finding.rung: (finding.status.value, finding.message) for finding in probe_host(target, 60).findings}
 
 
 def test_the_right_password(db1: Db1) -> None:

@@ -92,7 +92,7 @@ def shop(pem=None):
 
 
 @contextlib.contextmanager
-def listener(behave=lambda connection: time.sleep(30)):
+def listener(behave=lambda connection: time.sleep(600)):
     """The port of a server that accepts and then does with each connection whatever `behave` does."""
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -119,7 +119,7 @@ def _quietly(behave, connection):
 def drips(connection):
     """Sends a byte of a header now and then, for ever."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    for _byte in range(600):
+    for _byte in range(12000):
         connection.sendall(b"x")
         time.sleep(0.05)
 
@@ -130,12 +130,6 @@ def mumbles(connection):
 
 def hangs_up(connection):
     connection.recv(1000)
-
-
-def free_port():
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @contextlib.contextmanager

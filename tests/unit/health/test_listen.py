@@ -10,6 +10,8 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.checks import (
 )
 from ansible_collections.roundsman.fleet.plugins.module_utils.specs import read
 
+from tests.ports import refusing_port
+
 from .builders import keys_of, result_of
 
 
@@ -28,8 +30,10 @@ def test_listeners_of_this_machine_are_found_with_their_program():
         assert result_of(dict(there, address="*"))["message"] == (
             f"{tcp}/tcp listens on 127.0.0.1 only, not on every address (crit 0)"
         )
-    gone = result_of(there)
-    assert (gone["status"], gone["message"], gone["value"]) == ("CRITICAL", f"nobody listens on {tcp}/tcp (crit 0)", 1)
+    silent = refusing_port()
+    gone = result_of({"type": "listen", "ports": [silent]})
+    message = f"nobody listens on {silent}/tcp (crit 0)"
+    assert (gone["status"], gone["message"], gone["value"]) == ("CRITICAL", message, 1)
 
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

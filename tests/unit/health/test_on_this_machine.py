@@ -18,13 +18,15 @@ GIB = 1024**3
 def test_filesystem_agrees_with_df():
     result = result_of({"type": "filesystem", "path": "/"})
     df = subprocess.run(["df", "--output=pcent", "/"], capture_output=True, text=True, check=True)
-    assert abs(result["value"] - int(df.stdout.split()[-1].rstrip("%"))) <= 1  # df rounds up
+    assert abs(result["value"] - int(df.stdout.split()[-1].rstrip("%"))) < 3  # df rounds up, and others write
     assert result["unit"] == "%"
     assert "'/ inodes'=" in result["perfdata"]
 
 
 def test_all_filesystems_are_one_result():
-    result = result_of({"type": "filesystem", "warn": None, "crit": None, "inodes_warn": None, "inodes_crit": None})
+    limits = dict.fromkeys(("warn", "crit", "inodes_warn", "inodes_crit"))
+    # Others may have mounted what is read-only, and read-only on purpose.
+    result = result_of({"type": "filesystem", "read_only": "ignore", **limits})
     assert (result["id"], result["status"]) == ("filesystem", "OK")
     assert "fullest" in result["message"]
 
@@ -56,12 +58,12 @@ def test_a_mount_that_never_answers_is_named_and_the_others_are_judged(monkeypat
 
     def dead_for_nas(path):
         if path == "/mnt/nas":
-            time.sleep(30)
+            time.sleep(600)
         return statvfs("/")
 
     monkeypatch.setattr(filesystem, "real_mounts", lambda mounts: ["/", "/mnt/nas"])
     monkeypatch.setattr(filesystem.os, "statvfs", dead_for_nas)
-    result = result_of({"type": "filesystem"}, limit_s=0.5)
+    result = result_of({"type": "filesystem"}, limit_s=3)
     assert (result["status"], result["message"]) == ("UNKNOWN", "/mnt/nas does not answer")
     assert result["value"] is not None
 
@@ -86,8 +88,10 @@ def test_the_worst_filesystem_comes_first_in_the_message():
 
 def test_processors_memory_and_load_are_what_psutil_sees():
     assert 0 <= result_of({"type": "cpu", "sample": "50ms"})["value"] <= 100
-    memory = psutil.virtual_memory()
-    assert abs(result_of({"type": "memory"})["value"] - memory.percent) < 10
+    before = psutil.virtual_memory().percent
+    found = result_of({"type": "memory"})["value"]
+    after = psutil.virtual_memory().percent
+    assert min(before, after) - 10 < found < max(before, after) + 10
     load = result_of({"type": "load", "minutes": 15, "per_core": False})["value"]
     assert abs(load - os.getloadavg()[2]) < 0.5
 
@@ -106,8 +110,10 @@ def test_processes_are_counted_by_name_and_user():
 
 
 def test_uptime_is_the_kernels():
+    before = float(Path("/proc/uptime").read_text().split()[0])
     result = result_of({"type": "uptime", "reboot_required": "ignore", "crit": "1ms"})
-    assert abs(result["value"] - float(Path("/proc/uptime").read_text().split()[0])) < 5
+    after = float(Path("/proc/uptime").read_text().split()[0])
+    assert before - 2 < result["value"] < after + 2
     assert result["status"] == "CRITICAL"
 
 

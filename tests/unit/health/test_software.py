@@ -1,5 +1,6 @@
 """Software that is known by its processes, and processes by their command line."""
 
+import os
 import subprocess
 import sys
 
@@ -60,9 +61,11 @@ def test_software_of_this_machine_is_looked_for_and_never_alerts():
 
 
 def test_processes_by_command_line_their_memory_and_age():
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)  # roundsman-sleeper"])
+    # The same test may run elsewhere on this machine.
+    mark = f"roundsman-sleeper-{os.getpid()}"
+    sleeper = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep(600)  # {mark}"])
     try:
-        check = {"type": "processes", "command": "*roundsman-sleeper*", "crit": "1:1"}
+        check = {"type": "processes", "command": f"*{mark}*", "crit": "1:1"}
         well = result_of(check)
         amiss = result_of(dict(check, memory_warn="1k", youngest_crit="1h:"))
         shares = result_of(dict(check, memory_warn="99%", oldest_warn="1h"))

@@ -2,6 +2,7 @@ import json
 import queue
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -15,6 +16,8 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.family import (
     worst,
 )
 from ansible_collections.roundsman.fleet.plugins.module_utils.health import run_all
+
+from tests.alertmanager import wait_for
 
 from .builders import invented
 
@@ -49,13 +52,18 @@ def test_results_come_in_the_order_of_the_checks():
 
 
 def test_checks_run_at_the_same_time():
-    def slow(context):
-        time.sleep(0.3)
+    everybody = threading.Barrier(10, timeout=60)
+
+    def meets(context):
+        everybody.wait()
         return fine(context)
 
-    started = time.monotonic()
-    run_all([invented(f"slow{number}", slow) for number in range(10)], None, "test")
-    assert time.monotonic() - started < 1.5
+    results = sweep(*(invented(f"meets{number}", meets, limit_s=120) for number in range(10)))
+    assert [result["message"] for result in results.values()] == ["all is well"] * 10
+
+
+def test_a_check_gives_up_itself_a_little_before_its_limit():
+    assert Context(10).patience_s == 9
 
 
 def test_a_check_that_breaks_is_unknown_and_takes_no_other_down():
@@ -68,8 +76,8 @@ def test_a_check_that_breaks_is_unknown_and_takes_no_other_down():
 def test_a_check_that_hangs_is_unknown_at_its_limit_and_delays_no_other():
     started = time.monotonic()
     results = sweep(invented("hangs", hangs, limit_s=0.3), invented("fine", fine))
-    assert time.monotonic() - started < 2
-    assert results["fine"]["duration_s"] < 0.3
+    assert time.monotonic() - started < 30
+    assert (results["fine"]["status"], results["fine"]["duration_s"] < 30) == ("OK", True)
     assert results["hangs"]["message"] == "no answer within 0.3 s"
     assert results["hangs"]["remedy"]
 
@@ -80,14 +88,20 @@ def test_a_command_that_a_late_check_runs_is_ended_with_its_children():
 
     def waits(context):
         seen.append(context)
-        context.run(["sh", "-c", "sleep 77 & wait"])
+        context.run(["sh", "-c", "sleep 777 & wait"])
 
     sweep(invented("waits", waits, limit_s=0.3))
+    # If it was too late even to begin, it begins yet, and is ended then.
+    wait_for(lambda: seen and seen[0]._processes)
     (process,) = seen[0]._processes
-    assert process.wait(timeout=5) != 0
-    time.sleep(0.1)
-    group = subprocess.run(["ps", "-o", "stat=", "-g", str(process.pid)], check=False, capture_output=True, text=True)
-    assert [state for state in group.stdout.split() if not state.startswith("Z")] == []
+    assert process.wait(timeout=60) != 0
+
+    def living():
+        group = ["ps", "-o", "stat=", "-g", str(process.pid)]
+        states = subprocess.run(group, check=False, capture_output=True, text=True).stdout.split()
+        return [state for state in states if not state.startswith("Z")]
+
+    wait_for(lambda: not living())
 
 
 def test_a_late_check_starts_no_further_command_that_stays():
@@ -95,15 +109,15 @@ def test_a_late_check_starts_no_further_command_that_stays():
 
     def goes_on(context):
         for _command in range(2):
-            codes.put(context.run(["sleep", "77"])[0])
+            codes.put(context.run(["sleep", "777"])[0])
 
     sweep(invented("goes on", goes_on, limit_s=0.3))
-    assert [codes.get(timeout=5), codes.get(timeout=5)] == [-9, -9]
+    assert [codes.get(timeout=60), codes.get(timeout=60)] == [-9, -9]
 
 
 def test_a_command_that_says_too_much_is_ended_before_it_fills_the_memory(monkeypatch):
     monkeypatch.setattr(family, "MOST_SAID_BYTES", 100000)
-    contexts = [Context(10), Context(10)]
+    contexts = [Context(60), Context(60)]
     with pytest.raises(CannotLookError, match="yes says more than 97"):
         contexts[0].run(["yes"])
     assert contexts[0]._processes[0].returncode != 0

@@ -19,11 +19,11 @@ def run_ansible(checks, tmp_path, *options, **variables):
     variables = dict({"ansible_python_interpreter": sys.executable, "ansible_connection": "local"}, **variables)
     inventory = tmp_path / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": {"alba": variables}}}))
-    arguments = json.dumps({"checks": checks, "psutil": "host"})
+    arguments = json.dumps({"checks": checks, "psutil": "host", "timeout_s": 60})
     argv = [ANSIBLE, "alba", "-i", inventory, "-m", "roundsman.fleet.health", "-a", arguments]
     environment = dict(os.environ, ANSIBLE_HOME=str(tmp_path / "ansible"))
     return subprocess.run(
-        [*argv, *options], capture_output=True, text=True, env=environment, timeout=120, check=False
+        [*argv, *options], capture_output=True, text=True, env=environment, timeout=600, check=False
     )
 
 

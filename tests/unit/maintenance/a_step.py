@@ -23,7 +23,7 @@ def main() -> None:
                 Path(name).write_text("made")
                 done["size_bytes"] = 4
                 if module.params["wait"]:
-                    time.sleep(60)
+                    time.sleep(600)
                 if module.params["fail"]:
                     raise ProcedureError("no_space", "the disk is full")
         return f"made {len(module.params['files'])}"

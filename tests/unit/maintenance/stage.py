@@ -21,7 +21,7 @@ CACHES = {
 
 def a_step(defaults: dict[str, Any], *, check: bool = False, **params: Any) -> Step:
     module = SimpleNamespace(check_mode=check, params={**defaults, **params})
-    return Step(module, blank("caches", "clean"), None, time.monotonic() + 60)
+    return Step(module, blank("caches", "clean"), None, time.monotonic() + 600)
 
 
 def program(folder: Path, name: str, script: str) -> None:

@@ -53,7 +53,7 @@ class World:
         names = ("unit", "switch", "roll_back", "current", "irreversible", "user")
         return {
             **dict.fromkeys(names), "id": "shop", "recipe": "release", "version": version, "lease": 1, "keep": 2,
-            "environment": {"ROOT": str(self.root)}, "hook_timeout_s": 5, "verify_within_s": 0, "retry": False,
+            "environment": {"ROOT": str(self.root)}, "hook_timeout_s": 60, "verify_within_s": 0, "retry": False,
             "rollback": True, **self.asked, **more,
         }  # fmt: skip
 
@@ -62,7 +62,7 @@ class World:
         found, faults = pure.read_hooks(params)
         assert faults == []
         self.record = blank("application", "shop")
-        step = Step(SimpleNamespace(check_mode=check_mode), self.record, None, time.monotonic() + 60)
+        step = Step(SimpleNamespace(check_mode=check_mode), self.record, None, time.monotonic() + 600)
         memory = Memory(State(str(self.root / "state")), "shop")
         releases = Releases(step, params["path"])
         hooks = Hooks(step, params, found, releases.where)

@@ -92,7 +92,7 @@ def test_each_host_ends_as_the_contract_says(desk: Desk) -> None:
     desk.add("regressed", health_after="2")
     desk.add("stuck", proof="false", health_undone="2")
     desk.add("held", proof="false", roundsman_maintain_rollback=False)
-    wanted = {"run": "another", "procedure": "updates", "controller": "ops2", "lasts_s": 900}
+    wanted = {"run": "another", "procedure": "updates", "controller": "ops2", "lasts_s": 90000}
     desk.add("taken").begin(wanted, time.time(), 0)
     orphaned = an_orphan_of(desk, desk.add("orphaned", health="2", health_after="2"))
 

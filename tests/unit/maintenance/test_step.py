@@ -155,7 +155,7 @@ def test_without_a_lease_a_step_is_refused_while_somebody_holds_the_host(host: H
 
 
 def wait_for(path: Path) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < until, f"{path} never came"
         time.sleep(0.02)

@@ -95,7 +95,7 @@ class Desk:
 
     def _parts(self, check: bool = False) -> tuple[Any, ...]:
         self.record = blank("tuning", "tuned")
-        step = Step(SimpleNamespace(check_mode=check), self.record, None, time.monotonic() + 60)
+        step = Step(SimpleNamespace(check_mode=check), self.record, None, time.monotonic() + 600)
         book = Book(State(str(self.folder)))
         return step, book, Changes(step, book, None, 1), {"tuned": Tuned(self.adm.run)}
 

@@ -57,7 +57,7 @@ class World:
 
     def parts(self, measure: dict[str, Any] | None, lease: int, check_mode: bool) -> tuple[Any, ...]:
         self.record = blank("tuning", "tuned")
-        step = Step(SimpleNamespace(check_mode=check_mode), self.record, None, time.monotonic() + 60)
+        step = Step(SimpleNamespace(check_mode=check_mode), self.record, None, time.monotonic() + 600)
         book = Book(State(str(self.root / "state")))
         kinds = {kind.name: kind for kind in (Sysctl(str(self.root)), Scheduler(str(self.root)), Tuned(step.run))}
         defaults = {"command": COMMAND.format(root=self.root), "builtin": None, "user": None, "samples": 1}

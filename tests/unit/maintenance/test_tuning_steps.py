@@ -28,7 +28,7 @@ class Swapped(Step):
     """A host with two swap devices, of which one is in use, and programs that do as the real ones."""
 
     def __init__(self, available_mib: int = 4096, check_mode: bool = False) -> None:
-        super().__init__(SimpleNamespace(check_mode=check_mode), blank("tuning", "tuned"), None, time.monotonic() + 60)
+        super().__init__(SimpleNamespace(check_mode=check_mode), blank("tuning", "tuned"), None, time.monotonic() + 600)
         self.on = {"/dev/sda2": (100 << 10, "100"), "/swapfile": (0, "-2")}
         self.memory = f"MemTotal: {8 << 20} kB\nMemAvailable: {available_mib << 10} kB\n"
         self.called: list[list[str]] = []
@@ -120,7 +120,7 @@ def disk(tmp_path: Path) -> Any:
     if made.returncode or subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=False).returncode:
         pytest.skip("no loop device can be mounted here (root is needed)")
     yield str(mounted)
-    subprocess.run(["umount", str(mounted)], check=True)
+    subprocess.run(["umount", "--lazy", str(mounted)], check=True)
 
 
 def test_a_real_filesystem_is_trimmed_and_the_figure_is_true(
@@ -131,7 +131,7 @@ def test_a_real_filesystem_is_trimmed_and_the_figure_is_true(
     monkeypatch.setattr(tuning_steps, "_trimmable", lambda: [disk])
     monkeypatch.setattr(tuning_steps.Steps, "_in_container", lambda self: False)
     module, record = SimpleNamespace(check_mode=False), blank("tuning", "tuned")
-    step = Step(module, record, None, time.monotonic() + 60)
+    step = Step(module, record, None, time.monotonic() + 600)
     steps = tuning_steps.Steps(step, {"fstrim_every_h": 20}, Book(State(str(tmp_path / "state"))), None, {})
 
     assert steps.run("fstrim").startswith("fstrim: 1 filesystems, 5")

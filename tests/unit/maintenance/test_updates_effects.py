@@ -68,16 +68,18 @@ from types import SimpleNamespace
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import detached
 detached._scope = lambda: []
 step = SimpleNamespace(tick=lambda: None, keep_fds=[int(sys.argv[1])])
-detached.run_detached(step, ["sh", "-c", "echo begun; sleep 2; touch %s; echo ended" % sys.argv[2]], {}, sys.argv[3])
+script = "echo begun; while [ -e %s ]; do sleep 0.05; done; echo ended" % sys.argv[2]
+detached.run_detached(step, ["sh", "-c", script], {}, sys.argv[3])
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_transaction_outlives_its_module_and_keeps_the_lock(tmp_path: Path, number: int) -> None:
-    mark, log = tmp_path / "mark", tmp_path / "log"
+    held, log = tmp_path / "held", tmp_path / "log"
+    held.touch()
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        argv = [sys.executable, "-c", MODULE, str(lock.fileno()), str(mark), str(log)]
+        argv = [sys.executable, "-c", MODULE, str(lock.fileno()), str(held), str(log)]
         module = subprocess.Popen(argv, pass_fds=[lock.fileno()], start_new_session=True)
     until(lambda: log.exists() and "begun" in log.read_text())
     os.killpg(module.pid, number)
@@ -85,8 +87,8 @@ def test_a_transaction_outlives_its_module_and_keeps_the_lock(tmp_path: Path, nu
     with (tmp_path / "lock").open() as lock:
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.unlink()
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits until it has ended
-    assert mark.exists()
     assert log.read_text() == "begun\nended\n"
 
 
@@ -96,9 +98,13 @@ def test_a_transaction_that_takes_too_long_goes_on(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(detached, "_scope", list)
     step = SimpleNamespace(tick=tick, keep_fds=[])
+    held, mark = tmp_path / "held", tmp_path / "mark"
+    held.touch()
+    script = f"while [ -e {held} ]; do sleep 0.05; done; touch {mark}"
     with pytest.raises(ProcedureError, match="goes on as pid"):
-        detached.run_detached(step, ["sh", "-c", f"sleep 0.5; touch {tmp_path}/mark"], {}, str(tmp_path / "log"))
-    until((tmp_path / "mark").exists)
+        detached.run_detached(step, ["sh", "-c", script], {}, str(tmp_path / "log"))
+    held.unlink()
+    until(mark.exists)
 
 
 def test_services_that_run_what_was_replaced(tmp_path: Path) -> None:
@@ -178,7 +184,7 @@ def test_a_server_that_does_not_come_up_is_a_failure(tmp_path: Path, monkeypatch
 
 
 def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -16,9 +16,11 @@ from typing import Any, Literal
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from ...alertmanager import free_port
+from tests.ports import free_port
 
 PASSWORD = "geheim-0815"
+# Longer than anybody waits, and than a machine that is busy with other tests makes anybody wait.
+HANG_S = 600
 Encryption = Literal["starttls", "tls", "none"]
 
 
@@ -55,7 +57,7 @@ class MailServer:
     async def take_mail(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
         answer = self.next("DATA")
         if answer == "hang":
-            await asyncio.sleep(20)
+            await asyncio.sleep(HANG_S)
         if answer is None:
             self.mails.append(email.message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
             user = session.auth_data.login.decode() if session.auth_data else None
@@ -74,7 +76,7 @@ async def _data(smtp: SMTP, arg: str) -> None:
 
 async def _quit(smtp: SMTP, arg: str) -> None:
     if smtp.event_handler.server.next("QUIT"):
-        await asyncio.sleep(20)
+        await asyncio.sleep(HANG_S)
     await SMTP.smtp_QUIT(smtp, arg)
 
 
@@ -97,7 +99,7 @@ def mail_server(encryption: Encryption = "none", pem: Path | None = None) -> Ite
     """Takes anybody's mail unencrypted, and with `pem` (key and certificate) that of who knows PASSWORD."""
     server = MailServer()
     server.port = free_port()
-    options: dict[str, Any] = {"hostname": "127.0.0.1", "port": server.port}
+    options: dict[str, Any] = {"hostname": "127.0.0.1", "port": server.port, "ready_timeout": 60}
     if pem:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)

@@ -13,6 +13,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
+# Longer than anybody waits, and than a machine that is busy with other tests makes anybody wait.
+HANG_S = 600
 SMTP_ANSWERS = {
     "EHLO": "250-mail.example\r\n250 AUTH PLAIN LOGIN",
     "AUTH": "235 welcome",
@@ -45,7 +47,7 @@ class Server:
 
 def _trickle(stream: BufferedIOBase, stop: threading.Event) -> None:
     """Every byte comes in time; the whole answer never does."""
-    for char in "HTTP/1.0 200 OK\r\nX: " + "x" * 200:
+    for char in "HTTP/1.0 200 OK\r\nX: " + "x" * 10 * HANG_S:
         stream.write(char.encode())
         if stop.wait(0.1):
             return
@@ -68,7 +70,7 @@ def http_server() -> Iterator[Server]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             behaviour = server.next()
             if behaviour == "hang":
-                server.stop.wait(20)
+                server.stop.wait(HANG_S)
                 return
             if behaviour == "trickle":
                 _trickle(self.wfile, server.stop)
@@ -88,7 +90,7 @@ def http_server() -> Iterator[Server]:
             server.pings += 1
             answer = server.answers_get.pop(0) if server.answers_get else 200
             if answer == "hang":
-                server.stop.wait(20)
+                server.stop.wait(HANG_S)
                 return
             self.send_response(answer)
             self.end_headers()
@@ -113,7 +115,7 @@ def smtp_server() -> Iterator[Server]:
         def handle(self) -> None:
             behaviour = server.next()
             if behaviour == "hang":
-                server.stop.wait(20)
+                server.stop.wait(HANG_S)
                 return
             self.say("220 mail.example ESMTP")
             while line := self.rfile.readline():
@@ -156,4 +158,4 @@ def running(listener: socketserver.TCPServer, server: Server, pem: Path | None =
         server.stop.set()
         listener.shutdown()
         listener.server_close()
-        thread.join(5)
+        thread.join(60)

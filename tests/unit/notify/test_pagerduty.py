@@ -29,7 +29,7 @@ def endpoint() -> Iterator[PagerDutyEndpoint]:
 
 @pytest.fixture
 def channel(endpoint: PagerDutyEndpoint) -> PagerDuty:
-    return PagerDuty(KEY, endpoint.url, 5)
+    return PagerDuty(KEY, endpoint.url, 60)
 
 
 def taken_on(news: Notify, by: str) -> Notify:

@@ -54,7 +54,7 @@ def test_a_hostile_host_cannot_keep_us_busy(piece: str) -> None:
     """Where the time grows with the square of the length, this takes minutes."""
     began = time.process_time()
     scrub(piece * (100_000 // len(piece)))
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 20
 
 
 def test_values_under_telling_keys_and_inside_lists() -> None:

@@ -58,7 +58,8 @@ def test_what_was_changed_is_not_taken(change: str) -> None:
         documented()(secret, headers, body)
 
 
-@pytest.mark.parametrize("away_s", [-301, 301])
+# Five minutes are allowed. What is ahead comes nearer until it is looked at.
+@pytest.mark.parametrize("away_s", [-301, 400])
 def test_a_replay_is_not_taken(away_s: int) -> None:
     headers = signed(SECRET, "id", int(time.time()) + away_s, BODY)
     with pytest.raises(WebhookVerificationError):
