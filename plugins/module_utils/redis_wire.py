@@ -42,6 +42,10 @@ class Redis:
         else:
             self._socket = socket.create_connection(address, patience_s)
 
+    def allow(self, patience_s):
+        """From now on there is this much time."""
+        self._deadline = time.monotonic() + patience_s
+
     def ask(self, *words):
         """The answer to one command: text, whole number, list or None."""
         parts = [str(word).encode("utf-8", "surrogateescape") for word in words]

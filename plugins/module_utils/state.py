@@ -65,7 +65,7 @@ class State:
         path = os.path.join(self.make("locks"), name + ".lock")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _take(fd, path, what, clock() + patience_s, clock, sleep)
+            take(fd, path, what, clock() + patience_s, clock, sleep)
             os.ftruncate(fd, 0)
             # For whoever waits. On a full disk it is held without.
             with contextlib.suppress(OSError):
@@ -84,7 +84,8 @@ _HELD = (
 )
 
 
-def _take(fd, path, what, until, clock, sleep):
+def take(fd, path, what, until, clock=time.monotonic, sleep=time.sleep):
+    """Lock an open file, or raise BackupError(repository_locked) when `until` is over."""
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import time
@@ -44,16 +45,17 @@ class Hooks:
         """Run the command of a hook and return what it printed. Raises ProcedureError (hook_failed, timeout)."""
         hook = self._hooks[name]
         argv = hook.command if isinstance(hook.command, list) else ["/bin/sh", "-c", hook.command]
-        # What a start leaves running would hold the host's lock for ever.
-        keep_fds = [] if name in ("start", "verify") else self._step.keep_fds
         directory = cwd or self._where(version)
-        done = run(
-            argv, self._environment(hook, name, version, update, directory), hook.timeout_s,
-            keep_fds=keep_fds, user=hook.user, cwd=directory,
-        )  # fmt: skip
-        if done.rc is None:
-            text = "{0} did not end within {1:g} s and was stopped"
-            raise ProcedureError("timeout", text.format(name, hook.timeout_s))
+        # What a start leaves running would hold the host for ever when we are killed just then.
+        holding = contextlib.nullcontext([]) if name in ("start", "verify") else self._step.held()
+        with holding as fds:
+            done = run(
+                argv, self._environment(hook, name, version, update, directory), hook.timeout_s,
+                keep_fds=fds, user=hook.user, cwd=directory,
+            )  # fmt: skip
+            if done.rc is None:
+                text = "{0} did not end within {1:g} s and was stopped"
+                raise ProcedureError("timeout", text.format(name, hook.timeout_s))
         if done.rc:
             said = self._last_words(done.err or done.out)
             raise ProcedureError("hook_failed", "{0} ended with {1}{2}".format(name, done.rc, said))

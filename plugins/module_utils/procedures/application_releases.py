@@ -47,7 +47,7 @@ class Releases:
             return
         if os.path.isdir(self.of(version)):
             return
-        partial = os.path.join(self._directory, ".{0}.partial".format(version))
+        partial = self._partial(version)
         self._remove(partial)
         os.makedirs(partial)
         if hooks.url("fetch"):
@@ -61,10 +61,21 @@ class Releases:
         sync_directory(self._directory)
 
     def discard(self, version):
-        """Remove a release that failed, and what was fetched of it."""
-        if self.kept:
-            self._remove(self.of(version))
-            self._remove(os.path.join(self._directory, ".{0}.partial".format(version)))
+        """Remove a release, and what was fetched of it. One that cannot be removed is no reason not to serve another.
+
+        It loses its name first: half removed, whoever wants that version again would take it for whole.
+        """
+        if not self.kept:
+            return
+        release, partial = self.of(version), self._partial(version)
+        try:
+            self._remove(partial)
+            if os.path.lexists(release) and not self._is_mounted(release):
+                os.rename(release, partial)
+                self._remove(partial)
+        except OSError as error:
+            place = partial if os.path.lexists(partial) else release
+            self._step.warn("{0} could not be removed: {1}. Remove it by hand".format(place, error.strerror or error))
 
     def surplus(self, protected, keep):
         """[(name, size in bytes)] of the releases that `keep` leaves no place for."""
@@ -78,15 +89,23 @@ class Releases:
             ]
         return [(name, _size(self.of(name))) for name in surplus(found, protected, keep)]
 
+    def _partial(self, version):
+        return os.path.join(self._directory, ".{0}.partial".format(version))
+
     def _remove(self, path):
-        """Remove a tree of one's own, unless something is mounted in it: that is not of this release alone."""
+        if os.path.islink(path):
+            os.unlink(path)
+        elif os.path.lexists(path) and not self._is_mounted(path):
+            shutil.rmtree(path)
+
+    def _is_mounted(self, path):
+        """Whether something is mounted in a tree, which is not of this release alone then; says so."""
         real = os.path.realpath(path)
         within = [mount.path for mount in read_mounts()[0] if mount.path == real or mount.path.startswith(real + "/")]
         if within:
             text = "{0} was not removed: {1} is mounted there. Unmount it, and remove the directory by hand."
             self._step.warn(text.format(path, ", ".join(within)))
-        elif os.path.lexists(path):
-            shutil.rmtree(path)
+        return bool(within)
 
     def _download(self, wanted, directory):
         name = os.path.basename(wanted["url"].partition("?")[0]) or "download"

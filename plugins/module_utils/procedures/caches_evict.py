@@ -8,7 +8,7 @@ import contextlib
 import socket
 
 from ..family import CannotLookError, NoAnswerError, size
-from ..redis_wire import RefusedError, log_in
+from ..redis_wire import RefusedError, log_in, trouble
 from .base import ProcedureError
 
 PATIENCE_S = 30
@@ -31,7 +31,8 @@ class Evictions:
                 (_redis if spec["redis"] else _memcached)(step, name, spec)
             except (CannotLookError, NoAnswerError, RefusedError, OSError, ValueError) as error:
                 text = "nothing more was removed from {0}: {1}"
-                raise ProcedureError("procedure_failed", text.format(name, error)) from error
+                why = trouble(error, PATIENCE_S)
+                raise ProcedureError("procedure_failed", text.format(name, why)) from error
         return 0
 
 
@@ -44,11 +45,11 @@ def _redis(step, name, spec):
         keys = 0
         words = "keys {0} of database {1}".format(spec["match"], spec["database"])
         if step.check_mode:
-            keys = sum(len(found) for found in _scan(server, spec["match"], step.tick))
+            keys = sum(len(found) for found in _scan(server, spec["match"], step))
             if keys:
                 step.plan("evict", name, None, "{0} {1}".format(keys, words))
             return
-        batches = _scan(server, spec["match"], step.tick)
+        batches = _scan(server, spec["match"], step)
         first = next(batches, None)
         if first is None:
             return
@@ -61,11 +62,13 @@ def _redis(step, name, spec):
             action["detail"] = "{0} {1}; memory {2} before, {3} after".format(keys, words, size(before), size(after))
 
 
-def _scan(server, match, tick):
+def _scan(server, match, step):
     """Yield lists of the keys that match; one that comes and goes meanwhile may be missed."""
     cursor = "0"
     while True:
-        tick()
+        step.tick()
+        # All of a large server take their time; each answer has to come soon.
+        server.allow(min(PATIENCE_S, step.left_s()))
         cursor, keys = server.ask("SCAN", cursor, "MATCH", match, "COUNT", BATCH)
         if keys:
             yield keys

@@ -72,7 +72,7 @@ def _look_after(step, path, params):
     """Do what one file needs; returns the failures as (reason, words)."""
     header, log_bytes = _measured(path)
     _add(step, "before", header, log_bytes)
-    problem = None if step.check_mode else _problem(step, path, header, params)
+    problem = None if header and step.check_mode else _problem(step, path, header, params)
     if problem and problem[0] == "damaged":
         return [("damaged", _DAMAGED.format(path, problem[1]))]
     if problem:

@@ -15,11 +15,12 @@ BOOTED = "/run/systemd/system"  # sd_booted(3)
 _POLL_S = 0.2
 
 
-def run_detached(step, argv, env, log_path):
+def run_detached(step, argv, env, log_path, keep_fds=None):
     """Run `argv` to its end, its output in the file `log_path`; (exit code, what it said).
 
     It holds the host's lock of maintenance for as long as it runs, so that whoever comes next waits for it. When the
-    time limit is reached or the module is killed, it goes on: ProcedureError(timeout) says so.
+    time limit is reached or the module is killed, it goes on: ProcedureError(timeout) says so. `keep_fds` are what it
+    holds the host by, where it is not the lock itself.
     """
     with open(log_path, "wb") as log:
         # run_command has no descriptors to keep, and reads from pipes that would break with the module.
@@ -30,7 +31,7 @@ def run_detached(step, argv, env, log_path):
             stdout=log,
             stderr=log,
             start_new_session=True,
-            pass_fds=step.keep_fds,
+            pass_fds=step.keep_fds if keep_fds is None else keep_fds,
         )
     while process.poll() is None:
         try:
@@ -50,6 +51,6 @@ def _scope():
 
 
 _GOES_ON = (
-    "{0} did not end in time. It was not stopped, for that would leave packages half installed: it goes on as pid {1}, "
+    "{0} did not end in time. It was not stopped, for that would leave its work half done: it goes on as pid {1}, "
     "its words are in {2}, and the next run waits for it"
 )

@@ -43,7 +43,8 @@ def refusal(path, homes):
         if _is_below(kept, path):
             return "{0} lies in it".format(os.fsdecode(kept))
     for home in homes:
-        if path.startswith(home.rstrip(b"/") + b"/") and path[len(home) :].split(b"/")[1] in PRIVATE:
+        # Some programs have / for a home.
+        if home != b"/" and _is_below(path, home) and _rest(path, home).split(b"/")[0] in PRIVATE:
             return "a home directory's settings and data are no cache"
     return None
 

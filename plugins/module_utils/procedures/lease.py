@@ -9,15 +9,19 @@ a new number: everything that still carries the old one is refused (a fencing to
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import tempfile
+import time
 
 from ..engines.base import BackupError
-from ..state import read_json, replace_file
+from ..state import read_json, replace_file, take
 from .base import ProcedureError
 from .journal import Journal
 
 KEPT_JOURNALS = 50
+CHILD = "child-"
 NOBODY = {"number": 0, "run": None, "ended_at": 0.0}
 
 
@@ -36,10 +40,25 @@ class Leases:
         """Hold the lock of everything that changes this host; yields its descriptor, for children to hold it, too."""
         try:
             with self._state.locked("maintenance", "maintenance", patience_s) as fd:
+                self._await_children(time.monotonic() + patience_s)
                 yield fd
         except BackupError as error:
             reason = "locked" if error.reason == "repository_locked" else error.reason
             raise ProcedureError(reason, error.message) from error
+
+    @contextlib.contextmanager
+    def child(self):
+        """A descriptor by which a child holds the host until it has ended, also when we are killed meanwhile.
+
+        What it leaves running then (a daemon of git, ssh or a build) has the descriptor as well, and holds nobody up.
+        """
+        fd, path = tempfile.mkstemp(".lock", CHILD, self._directory())
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield fd
+            os.unlink(path)
+        finally:
+            os.close(fd)
 
     def begin(self, wanted, now, patience_s, dead=None):
         """A new lease for `wanted` (run, procedure, controller, lasts_s) and the one before it.
@@ -83,6 +102,18 @@ class Leases:
     def journal(self, number):
         """What is done under a lease."""
         return Journal(os.path.join(self._directory(), "{0}.jsonl".format(number)))
+
+    def _await_children(self, until):
+        """Wait for what steps that were killed have left at work. To be called under the lock."""
+        for name in sorted(os.listdir(self._directory())):
+            if name.startswith(CHILD):
+                path = os.path.join(self._directory(), name)
+                fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    take(fd, path, "maintenance", until)
+                    os.unlink(path)
+                finally:
+                    os.close(fd)
 
     def _directory(self):
         return self._state.make("maintenance")

@@ -9,9 +9,11 @@ import shutil
 import time
 
 from ..family import size
+from ..state import State, own_directory
 from ..thresholds import size_bytes
 from . import logs_writers
 from .base import ProcedureError
+from .detached import run_detached
 from .held import deleted_files, open_files
 from .logrotate import Report, read_report
 from .logs_files import compress_forgotten, enforce, rules_of
@@ -19,8 +21,6 @@ from .logs_unrotated import propose, unrotated
 
 LOGROTATE = "logrotate"
 BUSY = "is already locked"
-# What logrotate has begun, it ends and notes in its state, whatever becomes of the module.
-TO_ITS_END = ["sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh"]
 
 
 def tend(step):
@@ -110,12 +110,18 @@ def _rotate(step, report):
 
 
 def _run(step):
-    """logrotate's Report on what it did; it keeps its own state, and another one at work is waited for."""
-    until = time.monotonic() + step.module.params["lock_timeout_s"]
+    """logrotate's Report on what it did; it keeps its own state, and another one at work is waited for.
+
+    What it has begun, it ends and notes there, whatever becomes of the module: or it would rotate all of it once more.
+    """
+    params = step.module.params
+    until = time.monotonic() + params["lock_timeout_s"]
+    log = os.path.join(State(params["state_dir"] or own_directory()).make("logs"), "logrotate.log")
     while True:
-        done = step.run([*TO_ITS_END, LOGROTATE, "--verbose", step.module.params["config"]])
-        if BUSY not in done.err:
-            return read_report(done.err + done.out)
+        with step.held() as fds:
+            _code, said = run_detached(step, [LOGROTATE, "--verbose", params["config"]], {}, log, fds)
+        if BUSY not in said:
+            return read_report(said)
         if time.monotonic() > until:
             raise ProcedureError("locked", "another logrotate is at work. Nothing was rotated.")
         step.tick()

@@ -12,6 +12,7 @@ import fnmatch
 import gzip
 import os
 import shutil
+import stat
 import time
 from collections import namedtuple
 
@@ -23,6 +24,7 @@ from . import guard
 from .base import ProcedureError
 from .confined import Confined, seen
 from .logrotate import is_compressed, log_of
+from .step import FULL
 
 # base: the directory that the names below it start from, each a pattern of one name
 Rule = namedtuple("Rule", "base names compress_after_s remove_after_s shown")
@@ -57,7 +59,7 @@ def enforce(step, rule, live):
         if tree is None:
             return
         now = time.time()
-        files = [one for one in tree.files(step.tick) if _matches(one, rule.names)]
+        files = [one for one in tree.files(step.tick) if _is_log(one) and _matches(one, rule.names)]
         old = {False: [], True: []}
         for one in files:
             path = _path(tree, one)
@@ -80,7 +82,7 @@ def compress_forgotten(step, logs, live):
             if tree is None:
                 continue
             copies = {}
-            for one in tree.files(step.tick, deep=False):
+            for one in filter(_is_log, tree.files(step.tick, deep=False)):
                 copies.setdefault(log_of(_path(tree, one), logs), []).append(one)
             copies.pop(None, None)
             forgotten = []
@@ -111,13 +113,23 @@ def _compress(step, tree, files, why):
         if step.check_mode:
             step.plan("compress", shown, one.size_bytes, why)
             continue
-        with step.action("compress", shown, one.size_bytes, why) as done:
-            fd = tree.open_folder(one.folder)
-            try:
-                done["size_bytes"] = 0 if fd is None else _compressed(fd, one, step.tick)
-            finally:
-                if fd is not None:
-                    os.close(fd)
+        try:
+            with step.action("compress", shown, one.size_bytes, why) as done:
+                done["size_bytes"] = _compressed_in(tree, one, step.tick)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            step.warn("{0} was not compressed: {1}".format(shown, error.strerror))
+
+
+def _compressed_in(tree, one, tick):
+    fd = tree.open_folder(one.folder)
+    if fd is None:
+        return 0
+    try:
+        return _compressed(fd, one, tick)
+    finally:
+        os.close(fd)
 
 
 def _compressed(folder, one, tick):
@@ -134,9 +146,8 @@ def _compressed(folder, one, tick):
             new = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
             used = _write(source, new, info, tick)
         os.link(unfinished, target, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        now = os.stat(one.name, dir_fd=folder, follow_symlinks=False)
-        if (now.st_ino, now.st_size, now.st_mtime_ns) != (info.st_ino, info.st_size, info.st_mtime_ns):
-            os.unlink(target, dir_fd=folder)  # somebody wrote to it meanwhile
+        if not _is_still(folder, one.name, info):
+            os.unlink(target, dir_fd=folder)  # somebody wrote to it, or rotated it meanwhile
             return 0
         os.unlink(one.name, dir_fd=folder)
     except (FileNotFoundError, FileExistsError):
@@ -145,6 +156,15 @@ def _compressed(folder, one, tick):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished, dir_fd=folder)
     return one.size_bytes - used
+
+
+def _is_still(folder, name, info):
+    """Whether a name is that of the same file, unwritten since."""
+    try:
+        now = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (now.st_ino, now.st_size, now.st_mtime_ns) == (info.st_ino, info.st_size, info.st_mtime_ns)
 
 
 def _write(source, fd, info, tick):
@@ -196,6 +216,11 @@ def _opened(step, folder):
             step.warn("{0} was left alone: {1}".format(printable(text(path)), why))
     finally:
         tree.close()
+
+
+def _is_log(one):
+    """A link has an age of its own, which says nothing of the log that it leads to."""
+    return stat.S_ISREG(one.seen[2])
 
 
 def _matches(one, names):

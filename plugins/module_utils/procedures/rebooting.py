@@ -18,6 +18,11 @@ def reasons(step):
     return found
 
 
+def may_help(found, in_vain):
+    """Whether a reboot is for anything that the last one did not fail to change, as where an older kernel is chosen."""
+    return not set(found) <= set(in_vain)
+
+
 def boot(proc="/proc"):
     """Names this boot of the host. A container has the boot id of what it runs on, so its first process counts, too."""
     with open(os.path.join(proc, "sys/kernel/random/boot_id")) as stream:

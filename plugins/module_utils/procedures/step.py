@@ -30,13 +30,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 class Step:
     """What a module's work is given. `record` is what it says about itself; in check mode actions are only planned."""
 
-    def __init__(self, module, record, journal, deadline, keep_fds=()):
+    def __init__(self, module, record, journal, deadline, keep_fds=(), child=None):
         self.module = module
         self.check_mode = module.check_mode
         self.record = record
         self.keep_fds = list(keep_fds)
         self._journal = journal
         self._deadline = deadline
+        self._child = child
 
     def left_s(self):
         """How much of the time limit is left, in seconds, at least 1."""
@@ -78,14 +79,28 @@ class Step:
         Raises ProcedureError: timeout, program_missing.
         """
         whole_env = dict(os.environ, LC_ALL="C", **(env or {}))
-        try:
-            done = run(argv, whole_env, self.left_s(), keep_fds=self.keep_fds, **options)
-        except FileNotFoundError:
-            text = "{0} is not on this host".format(argv[0])
-            raise ProcedureError("program_missing", text) from None
-        if done.rc is None:
-            raise ProcedureError("timeout", "{0} did not end in time and was stopped".format(argv[0]))
+        with self.held() as fds:
+            try:
+                done = run(argv, whole_env, self.left_s(), keep_fds=fds, **options)
+            except FileNotFoundError:
+                text = "{0} is not on this host".format(argv[0])
+                raise ProcedureError("program_missing", text) from None
+            if done.rc is None:
+                raise ProcedureError("timeout", "{0} did not end in time and was stopped".format(argv[0]))
         return done
+
+    @contextlib.contextmanager
+    def held(self):
+        """Descriptors by which a program that is run in the block holds the host until it has ended.
+
+        When the block raises, whoever comes next waits for all that is left of it.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                fds = [stack.enter_context(self._child())] if self._child else self.keep_fds
+            except OSError:  # a full disk is no reason not to put back what filled it
+                fds = self.keep_fds
+            yield fds
 
     def _note(self, **line):
         if self._journal is not None:
@@ -132,13 +147,13 @@ def _under_lease(module, record, deadline):
     with leases.alone(module.params["lock_timeout_s"]) as fd:
         leases.require(number, time.time())
         if number is None:
-            yield Step(module, record, None, deadline, [fd])
+            yield Step(module, record, None, deadline, [fd], leases.child)
             return
         journal = leases.journal(number)
         journal.write(started=record)
         leases.extend(number, module.params["timeout_s"], time.time())
         try:
-            yield Step(module, record, journal, deadline, [fd])
+            yield Step(module, record, journal, deadline, [fd], leases.child)
         except BaseException:
             # What went wrong first is what counts, also where there is no room to note it.
             with contextlib.suppress(ProcedureError):

@@ -53,6 +53,15 @@ class Transactions:
         """Try again what failed."""
         self._write("refused.json", {})
 
+    def in_vain(self, boot):
+        """Reasons for a reboot that were there at the beginning of this boot: it was for nothing as to them."""
+        found = read_json(self._path("in_vain.json"), {"boot": None, "reasons": []})
+        return found["reasons"] if found["boot"] == boot else []
+
+    def rebooted(self, boot, reasons):
+        """Keep why the host must be rebooted still, after it was."""
+        self._write("in_vain.json", {"boot": boot, "reasons": reasons})
+
     def drained(self):
         """Whether the host was taken out of service for updates, and not put back yet."""
         return os.path.exists(self._path("drained.json"))

@@ -42,7 +42,9 @@ class Steps:
                 continue
             with self._step.action("trim", path) as done:
                 asked = self._step.run(["fstrim", "--verbose", path])
-                if asked.rc:
+                if _UNSUPPORTED in asked.err:
+                    done["detail"] = "its filesystem cannot be trimmed"
+                elif asked.rc:
                     raise ProcedureError("procedure_failed", "fstrim {0}: {1}".format(path, asked.err.strip()))
                 done["size_bytes"] = trimmed_bytes(asked.out)
                 total_bytes += done["size_bytes"]
@@ -167,6 +169,8 @@ class Steps:
             return False
 
 
+# The disk can, and the filesystem cannot, such as that of /boot/efi before Linux 4.19.
+_UNSUPPORTED = "the discard operation is not supported"
 _LATER = "; counts after a restart"
 # Where it is not all the host's own to set, as in a container, that is no fault.
 _DIFFERS = ", and `tuned-adm verify` finds settings that differ from it (see {0})"

@@ -30,7 +30,7 @@ def prepare(step, manager, kept):
     changes = plan["changes"]
     packages = [one["package"] for one in changes]
     units, reasons = restarting.due(step)[0], rebooting.reasons(step)
-    will_reboot = step.module.params["reboot"] and reasons
+    will_reboot = step.module.params["reboot"] and rebooting.may_help(reasons, kept.in_vain(rebooting.boot()))
     drains = step.module.params["drain"] and bool(changes or units or will_reboot)
     step.record["before"] = {
         _pending(step): len(changes),
@@ -77,9 +77,15 @@ def restart(step, _manager, kept):
     """Restart services that run what was replaced, and find out whether the host must be rebooted."""
     transaction, units = kept.load(), restarting.restart(step)
     reasons = rebooting.reasons(step)
-    step.record["after"] = {"outdated_services": len(restarting.due(step)[0]), "reboot_required": int(bool(reasons))}
-    if reasons and not step.module.params["reboot"]:
-        step.warn("a reboot is required: {0}. It is not allowed by roundsman_updates_reboot".format("; ".join(reasons)))
+    allowed, helps = step.module.params["reboot"], rebooting.may_help(reasons, kept.in_vain(rebooting.boot()))
+    step.record["after"] = {
+        "outdated_services": len(restarting.due(step)[0]),
+        "reboot_required": int(bool(reasons)),
+        "reboots": int(allowed and helps),
+    }
+    if reasons and not (allowed and helps):
+        why = _IN_VAIN if allowed else "It is not allowed by roundsman_updates_reboot"
+        step.warn("a reboot is required: {0}. {1}".format("; ".join(reasons), why))
     kept.keep(transaction, restarted=sorted({*transaction["restarted"], *units}), boot=rebooting.boot())
     return "restarted " + named(units) if units else ""
 
@@ -92,6 +98,7 @@ def booted(step, _manager, kept):
     with step.action("reboot", "the host"):
         step.run(["systemctl", "is-system-running", "--wait"])
     reasons = rebooting.reasons(step)
+    kept.rebooted(rebooting.boot(), reasons)
     step.record["after"] = {"reboot_required": int(bool(reasons))}
     if reasons:
         step.warn("the host was rebooted, and a reboot is still required: " + "; ".join(reasons))
@@ -220,6 +227,7 @@ def _pending(step):
 
 
 _FAILED = "the transaction failed again and again: {0}. What was installed so far stays; see `apt-get -s -f install`."
+_IN_VAIN = "The last reboot did not change that, so there is none; see which kernel the boot loader chooses"
 _STILL_DRAINED = (
     "the host stays drained: {0}, and that was not so when it was taken out of service. Repair it; the next run puts it"
     " back, or do by hand what roundsman_updates_undrain says"

@@ -205,6 +205,46 @@ def test_a_disk_that_becomes_full_at_any_point_leaves_the_old_version_and_says_s
     assert all(one.endswith("1.0 was put back and serves again") for one in said[3:])
 
 
+def busy(path: str, *_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOTEMPTY, "Directory not empty", path)
+
+
+def test_a_failed_release_that_cannot_be_removed_does_not_keep_the_old_one_from_serving(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "rmtree", busy)
+    with pytest.raises(ProcedureError) as failure:
+        world.bring("2-bad")
+    assert failure.value.reason == "verification_failed"
+    assert world.state() == serving("1.0")
+    assert world.memory()["update"] is None
+    assert "releases/.2-bad.partial could not be removed: Directory not empty" in world.record["warnings"][0]
+
+
+def test_an_old_release_that_cannot_be_removed_does_not_cost_the_new_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.bring("2.0")
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", busy)
+        assert world.bring("3.0") == "shop 3.0 serves in place of 2.0"
+    assert len(world.record["warnings"]) == 1
+    # What was left of it is not taken for the release.
+    world.bring("1.0")
+    assert world.state() == serving("1.0")
+
+
+def test_a_release_that_is_a_link_is_removed_without_what_it_leads_to(world: World, tmp_path: Path) -> None:
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / "version").write_text("2-bad")
+    (tmp_path / "app" / "releases" / "2-bad").symlink_to(tmp_path / "built")
+    with pytest.raises(ProcedureError, match=r"1\.0 was put back and serves again"):
+        world.bring("2-bad")
+    assert world.state() == serving("1.0")
+    assert world.releases() == {"1.0"}
+    assert (tmp_path / "built" / "version").exists()
+
+
 def test_what_was_not_well_before_does_not_hinder_the_way_back(world: World) -> None:
     (world.root / "running").write_text("nothing")
     with pytest.raises(ProcedureError, match=r"1\.0 was put back$"):

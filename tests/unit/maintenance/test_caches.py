@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils import redis_wire
 from ansible_collections.roundsman.fleet.plugins.module_utils.procedures import (
     caches_journal,
     caches_kernels,
@@ -428,6 +429,41 @@ def test_memcached_is_emptied_only_when_asked_by_name() -> None:
         clean(a_step(CACHES, evict=evict))
         assert server.items == 0
         assert clean(a_step(CACHES, evict=evict)) == "nothing to remove"
+
+
+class Redis:
+    """A server that takes ten seconds for each of the four parts of its keys."""
+
+    def __init__(self) -> None:
+        self.removed: list[bytes] = []
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def behave(self, connection: Any) -> None:
+        lines = connection.makefile("rb")
+        for line in lines:
+            words = [(lines.readline(), lines.readline()[:-2])[1] for _word in range(int(line[1:]))]
+            if words[0] == b"SCAN":
+                self.now += 10
+                after = (int(words[1]) + 1) % 4
+                connection.sendall(b"*2\r\n$1\r\n%d\r\n*1\r\n$1\r\n%s\r\n" % (after, words[1]))
+            elif words[0] == b"UNLINK":
+                self.removed += words[1:]
+                connection.sendall(b":1\r\n")
+            elif words[0] == b"INFO":
+                connection.sendall(b"$15\r\nused_memory:100\r\n")
+            else:
+                connection.sendall(b"+PONG\r\n")
+
+
+def test_a_large_redis_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Redis()
+    monkeypatch.setattr(redis_wire, "time", server)
+    with listener(server.behave) as port:
+        clean(a_step(CACHES, evict=[eviction(redis=f"127.0.0.1:{port}", match="*")]))
+    assert server.removed == [b"0", b"1", b"2", b"3"]
 
 
 def test_redis_is_never_emptied_without_saying_which_keys() -> None:

@@ -137,6 +137,15 @@ def test_a_damaged_database_is_left_and_the_others_are_not(tmp_path: Path, shop:
     assert proof["maintenance"]["reason"] == "verification_failed"
 
 
+def test_a_plan_says_of_a_file_that_it_is_no_database(tmp_path: Path, shop: Path) -> None:
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    plan = call(tmp_path, empty, shop, check=True)
+    assert plan["maintenance"]["reason"] == "damaged"
+    assert f"{empty} is damaged" in plan["msg"]
+    assert [one["target"] for one in plan["maintenance"]["actions"]] == [str(shop)]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as somebody else")
 def test_root_works_as_the_owner(tmp_path: Path, shop: Path) -> None:
     """What the owner of a directory lays there for SQLite's own files does not lead root astray."""

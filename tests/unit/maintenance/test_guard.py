@@ -10,7 +10,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.procedures.guard i
 from hypothesis import given
 from hypothesis import strategies as st
 
-HOMES = [b"/root", b"/home/anna", b"/var/lib/shop"]
+HOMES = [b"/", b"/root", b"/home/anna", b"/var/lib/shop"]
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,11 @@ def test_never(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/var/cache/shop", "/srv/shop/cache", "/home/anna/.cache/pip", "/root/.npm/_cacache", "/tmp/build", "/etcetera"],
-)
+    [
+        "/var/cache/shop", "/srv/shop/cache", "/home/anna/.cache/pip", "/root/.npm/_cacache", "/tmp/build", "/etcetera",
+        "/cache", "/srv/.config",
+    ],
+)  # fmt: skip
 def test_a_cache(path: str) -> None:
     assert refusal(path.encode(), HOMES) is None
 

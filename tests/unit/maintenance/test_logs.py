@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,7 +125,7 @@ class Host:
             "config": str(self.config), "rotate": True, "compress": True, "retention": [], "reopen": {},
             "directories": [str(self.logs)], "unrotated_size": "1MiB", "unrotated_exclude": [], "install": False,
             "stanza": ["weekly", "rotate 8", "copytruncate"], "install_into": str(self.stanzas), "lock_timeout_s": 2,
-            "giant_size": "1MiB",
+            "giant_size": "1MiB", "state_dir": str(self.root / "roundsman"),
         }  # fmt: skip
         return a_step(defaults, check=check, **params)
 
@@ -199,6 +200,29 @@ def test_a_script_that_fails_is_a_failure_and_a_missing_log_is_told(host: Host) 
 
 
 WRITER = "import sys, time\nf = open(sys.argv[1], 'a')\nprint('ready', flush=True)\ntime.sleep(3600)"
+
+
+def test_logrotate_goes_on_when_the_time_is_over_and_rotates_nothing_twice(host: Host) -> None:
+    host.stanza("a", "a.log", "daily", "rotate 3", "create")
+    wait = f"touch {host.root}/begun; while ! test -e {host.root}/go; do sleep 0.1; done"
+    host.stanza("b", "b.log", "daily", "rotate 3", "create", "postrotate", wait, "endscript")
+    for name in ("a.log", "b.log"):
+        host.log(name)
+    host.due("a.log", "b.log")
+    step = host.step()
+
+    def tick() -> None:
+        if (host.root / "begun").exists():
+            raise ProcedureError("timeout", "the time limit was reached")
+
+    step.tick = tick
+    with pytest.raises(ProcedureError, match="it goes on as pid") as failure:
+        tend(step)
+    (host.root / "go").touch()
+    os.waitpid(int(re.findall(r"goes on as pid (\d+)", failure.value.message)[0]), 0)
+    assert host.names() == ["a.log", "a.log.1", "b.log", "b.log.1"]
+    tend(host.step())
+    assert host.names() == ["a.log", "a.log.1", "b.log", "b.log.1"]
 
 
 @pytest.fixture
@@ -305,6 +329,40 @@ def test_old_logs_by_rules(host: Host) -> None:
     assert gzip.decompress(packed.read_bytes()) == b"x" * 20_000
     assert abs(packed.stat().st_mtime - (time.time() - 50 * DAY_S)) < 60
     assert tend(host.step(retention=[rule])) == "nothing to rotate, compress or remove"
+
+
+def test_a_link_is_no_log(host: Host) -> None:
+    host.log("a-1.log")
+    link = host.logs / "a-latest.log"
+    for days in (50, 99):
+        link.unlink(missing_ok=True)
+        link.symlink_to("a-1.log")
+        os.utime(link, (time.time() - days * DAY_S,) * 2, follow_symlinks=False)
+        rule = {"path": f"{host.logs}/a-*", "compress_after": "2d", "remove_after": "90d"}
+        assert tend(host.step(retention=[rule])) == "nothing to rotate, compress or remove"
+        assert link.is_symlink()
+
+
+def test_a_log_that_cannot_be_compressed_keeps_no_other_from_it(host: Host) -> None:
+    long = host.log("a-" + "x" * 245 + ".log", days=50)
+    host.log("b.log", days=50)
+    rules = [{"path": f"{host.logs}/{name}", "compress_after": "2d", "remove_after": None} for name in ("a-*", "b*")]
+    tend(step := host.step(retention=rules))
+    assert host.names() == [long.name, "b.log.gz"]
+    assert [one["outcome"] for one in step.record["actions"]] == ["failed", "done"]
+    assert "was not compressed: File name too long" in step.record["warnings"][0]
+
+
+def test_a_log_that_is_rotated_while_it_is_compressed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, real = host.log("a.log.2", days=50), os.link
+
+    def link(*names: Any, **more: Any) -> None:
+        real(*names, **more)
+        log.rename(host.logs / "a.log.3")
+
+    monkeypatch.setattr(os, "link", link)
+    tend(host.step(retention=[{"path": f"{host.logs}/a*", "compress_after": "2d", "remove_after": None}]))
+    assert host.names() == ["a.log.3"]
 
 
 def test_copies_that_logrotate_forgot_to_compress(host: Host) -> None:

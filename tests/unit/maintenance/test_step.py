@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -198,3 +200,28 @@ def test_a_journal_cut_anywhere_is_read_and_forgets_nothing_that_was_written(tmp
         begun = sum(len(one["actions"]) for one in read)
         assert begun == (0 if lines == 6 else lines // 2), cut
         assert len(read) == (lines > 0), cut
+
+
+def test_what_a_hook_leaves_running_keeps_nobody_from_the_host(host: Host) -> None:
+    """git, ssh and builds leave daemons behind: the steps after it have to get the host, for the way back as well."""
+    asked = {"id": "shop", "version": "1.0", "recipe": "hooks", "roll_back": "true", "verify": "true"}
+    asked.update(switch="sleep 300 > /dev/null 2>&1 & echo $! > " + str(host.root / "left"), lock_timeout_s=0)
+    number = host.begin()
+    try:
+        assert "failed" not in call_module("application", host.root / "state", lease=number, **asked)
+        assert "failed" not in call_module("application", host.root / "state", lease=number, state="verified", **asked)
+    finally:
+        os.kill(int((host.root / "left").read_text()), signal.SIGKILL)
+    assert not list((host.root / "state" / "maintenance").glob("child-*"))
+
+
+def test_a_child_that_outlives_its_step_is_waited_for(host: Host) -> None:
+    with contextlib.suppress(ProcedureError), host.leases.alone(0), host.leases.child() as fd:
+        left = subprocess.Popen(["sleep", "300"], pass_fds=[fd])
+        raise ProcedureError("timeout", "it is cut off")
+    with pytest.raises(ProcedureError, match="works with maintenance and holds"):
+        host.begin()
+    left.kill()
+    left.wait()
+    assert host.begin() == 1
+    assert not list((host.root / "state" / "maintenance").glob("child-*"))

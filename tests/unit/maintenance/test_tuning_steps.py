@@ -139,3 +139,21 @@ def test_a_real_filesystem_is_trimmed_and_the_figure_is_true(
     assert 50 << 20 < action["size_bytes"] < 64 << 20
     assert record["after"] == {"trimmed_bytes": action["size_bytes"]}
     assert steps.run("fstrim") == "fstrim: nothing is due"
+
+
+def test_a_filesystem_that_cannot_be_trimmed_keeps_no_other_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Trimmed(Swapped):
+        def run(self, argv: list[str], env: Any = None, **more: Any) -> Finished:
+            if argv == ["fstrim", "--verbose", "/boot/efi"]:
+                return Finished(1, "", "fstrim: /boot/efi: the discard operation is not supported\n")
+            if argv[0] == "fstrim":
+                return Finished(0, f"{argv[-1]}: 4 MiB (4194304 bytes) trimmed\n", "")
+            return super().run(argv, env, **more)
+
+    monkeypatch.setattr(tuning_steps, "_trimmable", lambda: ["/", "/boot/efi", "/home"])
+    step = Trimmed()
+    steps = tuning_steps.Steps(step, {"fstrim_every_h": 20}, Book(State(str(tmp_path))), None, {})
+    assert steps.run("fstrim") == "fstrim: 3 filesystems, 8 MiB"
+    assert steps.run("fstrim") == "fstrim: nothing is due"

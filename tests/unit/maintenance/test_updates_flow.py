@@ -38,6 +38,8 @@ class Step:
     def plan(self, action: str, target: str, *_: Any, **__: Any) -> None:
         self.record["actions"].append((action, target))
 
+    def run(self, _argv: list[str]) -> None: ...
+
     def warn(self, text: str) -> None:
         self.record["warnings"].append(text)
 
@@ -201,3 +203,29 @@ def test_a_plan_changes_nothing(tmp_path: Path) -> None:
     step = do(manager, kept, "prepare", check_mode=True)
     assert step.record["actions"] == [("update", name) for name in NAMES]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reboot_that_changed_nothing_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot loader may choose another kernel than the newest; the host would be rebooted in every run."""
+    kept, manager = Transactions(str(tmp_path)), Manager(set())
+
+    def boot(name: str) -> None:
+        monkeypatch.setattr(rebooting, "boot", lambda: name)
+
+    def run(*reasons: str) -> Step:
+        monkeypatch.setattr(rebooting, "reasons", lambda _step: list(reasons))
+        return do(manager, kept, "prepare", "install", "restart", reboot=True, drain=True)
+
+    boot("first")
+    assert run("kernel 2 is installed").record["after"]["reboots"] == 1
+    boot("second")
+    do(manager, kept, "booted")
+    again = run("kernel 2 is installed")
+    assert (again.record["after"]["reboots"], again.record["before"]["drains"]) == (0, 0)
+    assert again.record["after"]["reboot_required"] == 1
+    assert "The last reboot did not change that" in again.record["warnings"][0]
+    assert run("kernel 2 is installed", "updates ask for it").record["after"]["reboots"] == 1
+    assert run("kernel 3 is installed").record["after"]["reboots"] == 1
+    # A person has booted it since, and may have mended that.
+    boot("third")
+    assert run("kernel 2 is installed").record["after"]["reboots"] == 1
