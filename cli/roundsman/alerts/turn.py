@@ -143,6 +143,6 @@ def _look(
             waiting = replace(group, flush_at=wait)
             return Turned(group, Flush(waiting, (), ()))
     # A time that a clock ahead of now has set would keep the group waiting for as long.
-    elif min(group.flush_at, now + max(timing.group_interval, timing.group_wait)) > now and not hurry:
+    elif now < group.flush_at <= now + max(timing.group_interval, timing.group_wait) and not hurry:
         return None
     return Turned(group, flush(replace(group, told=present), members, ended, timing, now))
