@@ -20,6 +20,10 @@ from .builders import RUN, Run, a_round, check
 from .team import tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
+VERIFIED = {
+    "source": "etc", "snapshot": "a1", "wanted": "restored", "level": "restored", "failed_level": None,
+    "outcome": "ok", "message": "", "restore_s": 1.5, "entries": 3, "time": "2026-11-23T02:01:00.000Z",
+}  # fmt: skip
 
 
 def catch_up(store: Store, directory: Path, now: datetime = NOW) -> None:
@@ -251,6 +255,11 @@ def test_a_stray_copy_of_a_ledger_is_not_read_as_a_run(store: Store, tmp_path: P
         {"kind": "health", "data": {"checks": [{}]}},
         {"kind": "verify", "data": {"verifications": [{"outcome": "ok"}]}},
         {"kind": "backup", "data": {"backup": {"snapshots": [{}]}}},
+        {"kind": "health", "data": {"checks": [{"id": "disk", "status": "CRITICAL", "message": 5}]}},
+        *(
+            {"kind": "verify", "data": {"verifications": [VERIFIED | odd]}}
+            for odd in ({"source": ["etc"]}, {"failed_level": {}}, {"message": 10**30}, {"restore_s": []})
+        ),
         {"kind": "run_finished", "data": {}},
     ],
 )
