@@ -19,6 +19,9 @@ from ..times import moment, stamp
 from .database import Row, Transaction, rows
 from .schema import alerts, deliveries, outbox, outbox_alerts
 
+# Longer than any claim, and than any attempt waits for the next: what is later was written by a clock that was ahead.
+_LATEST = timedelta(hours=2)
+
 
 def add(
     tx: Transaction,
@@ -71,12 +74,13 @@ def due(tx: Transaction, now: datetime, channels: Collection[str]) -> set[str]:
 
 
 def _due(now: datetime, channels: Collection[str]) -> sa.ColumnElement[bool]:
-    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
-    return due & _unclaimed(now)
+    is_time = (outbox.c.due_at <= stamp(now)) | (outbox.c.due_at > stamp(now + _LATEST))
+    return (outbox.c.status == "pending") & is_time & outbox.c.channel.in_(channels) & _unclaimed(now)
 
 
 def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
-    return outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
+    over = (outbox.c.claimed_until <= stamp(now)) | (outbox.c.claimed_until > stamp(now + _LATEST))
+    return outbox.c.claimed_until.is_(None) | over
 
 
 def perhaps_outdated(tx: Transaction, now: datetime) -> list[Row]:
