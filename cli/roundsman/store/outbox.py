@@ -143,9 +143,10 @@ def waiting_for(tx: Transaction, channel: str, now: datetime) -> list[Row]:
     return rows(tx.execute(sa.select(outbox).where(here & late).order_by(outbox.c.created_at, outbox.c.key)))
 
 
-def of_group(tx: Transaction, channel: str, group_key: str) -> list[Row]:
-    """All that a channel was, may have been, or is to be told of a group, oldest first."""
-    here = (outbox.c.channel == channel) & (outbox.c.group_key == group_key)
+def about(tx: Transaction, channel: str, fingerprints: Collection[str]) -> list[Row]:
+    """All that a channel was, may have been, or is to be told of these alerts, in whatever group, oldest first."""
+    its = (outbox_alerts.c.key == outbox.c.key) & outbox_alerts.c.fingerprint.in_(fingerprints)
+    here = (outbox.c.channel == channel) & sa.exists().where(its)
     told = outbox.c.status.in_(("pending", "delivered", "withdrawn"))
     return rows(tx.execute(sa.select(outbox).where(here & told).order_by(outbox.c.created_at, outbox.c.key)))
 
