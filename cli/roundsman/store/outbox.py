@@ -75,7 +75,12 @@ def due(tx: Transaction, now: datetime, channels: Collection[str]) -> set[str]:
 
 def _due(now: datetime, channels: Collection[str]) -> sa.ColumnElement[bool]:
     is_time = (outbox.c.due_at <= stamp(now)) | (outbox.c.due_at > stamp(now + _LATEST))
-    return (outbox.c.status == "pending") & is_time & outbox.c.channel.in_(channels) & _unclaimed(now)
+    pending = (outbox.c.status == "pending") & outbox.c.channel.in_(channels) & _unclaimed(now)
+    # What newer news took over while another process was sending it must not arrive after them.
+    other = outbox.alias()
+    same = (other.c.channel == outbox.c.channel) & (other.c.status == "superseded")
+    on_its_way = (other.c.claimed_until > stamp(now)) & (other.c.claimed_until <= stamp(now + _LATEST))
+    return pending & is_time & ~sa.exists().where(same, on_its_way)
 
 
 def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
@@ -115,9 +120,10 @@ def settle(tx: Transaction, message: Row, *, now: datetime, ok: bool, detail: st
     }
     if retry_at:
         values["due_at"] = stamp(retry_at)
+    this = outbox.c.key == message["key"]
     # Newer news may have taken it over meanwhile.
-    still_wanted = (outbox.c.key == message["key"]) & (outbox.c.status == "pending")
-    tx.execute(sa.update(outbox).where(still_wanted).values(values))
+    tx.execute(sa.update(outbox).where(this, outbox.c.status == "pending").values(values))
+    tx.execute(sa.update(outbox).where(this).values(claimed_until=None))
     tx.execute(
         sa.insert(deliveries).values(
             message_id=message["message_id"], receiver=message["receiver"], channel=message["channel"], at=stamp(now),

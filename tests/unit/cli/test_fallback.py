@@ -247,3 +247,15 @@ def test_what_a_clock_ahead_of_now_put_there_is_sent(house: House) -> None:
     house.deliver(1)
     with house.store.read() as tx:
         assert outbox.waiting(tx) == []
+
+
+def test_an_end_waits_for_the_page_that_another_process_is_sending(house: House) -> None:
+    house.news(0, DISK)
+    with house.store.write() as tx:
+        page = outbox.claim(tx, at(0), delivery.LEASE, ["team/webhook/1"])
+    assert page is not None
+    house.news(1, FIXED)
+    with house.store.write() as tx:
+        assert outbox.claim(tx, at(1), delivery.LEASE, ["team/webhook/1"]) is None
+        outbox.settle(tx, page, now=at(2), ok=True, detail="", retry_at=None)
+        assert outbox.claim(tx, at(2), delivery.LEASE, ["team/webhook/1"]) is not None
