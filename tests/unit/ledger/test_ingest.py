@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from roundsman import ledger
 from roundsman.store import Store, alerts, hosts, outbox, runs, schema, snapshots
+from roundsman.watching import watch
 
 from .builders import RUN, Run, a_round, check
 from .team import tell_team
@@ -315,3 +316,11 @@ def test_an_unreachable_host_tells_what_it_is_routed_by_and_one_that_cannot_leav
     with store.read() as tx:
         (known,) = hosts.every(tx)
     assert {key: known[key] for key in routing} == routing
+
+
+def test_a_sweep_of_next_year_does_not_stand_for_all_until_then(store: Store, tmp_path: Path) -> None:
+    Run(start="2027-11-23T02:00").health("web1", disk="OK").write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    with store.write() as tx:
+        watch(tx, NOW, timedelta(hours=1))
+        assert [state["check"] for state in alerts.listed(tx)] == ["rounds"]
