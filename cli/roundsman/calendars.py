@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from .alerts.ical import REMOTE, CalendarError, parse
+from .alerts.ical import REMOTE, Calendar, CalendarError
 from .notify.http import Request, ask
 from .times import span
 
@@ -17,6 +18,7 @@ FETCH_EVERY = timedelta(minutes=15)
 # A server that hangs must not cost every command its time.
 TRY_EVERY = timedelta(minutes=1)
 OLD_AFTER = timedelta(hours=24)
+TRIED_AHEAD = timedelta(days=31)
 
 
 class UnavailableError(Exception):
@@ -54,7 +56,7 @@ class Calendars:
         if local or (self._is_older(kept, FETCH_EVERY) and self._is_older(tried, TRY_EVERY)):
             try:
                 text = self.fetch(source)
-                parse(text)
+                self._try(text)
                 self._keep(kept, text)
             except (UnavailableError, CalendarError) as error:
                 why = str(error)
@@ -69,10 +71,19 @@ class Calendars:
         if not kept.exists():
             self.faults.append(f"a calendar was never read, so its layer is empty: {why}")
             return None
+        try:
+            self._try(_text(kept))
+        except CalendarError as error:
+            self.faults.append(f"a calendar cannot be used, so its layer is empty: its last copy {error}")
+            return None
         if failed and self._is_older(kept, OLD_AFTER):
             age = span((self.now - _written(kept)).total_seconds())
             self.faults.append(f"a calendar could not be read for {age}, and its last copy counts: {why}")
         return _text(kept)
+
+    def _try(self, text: str) -> None:
+        """Raises CalendarError: what is found only when it is asked who is on call would keep all from being told."""
+        Calendar(text, ZoneInfo("UTC")).spans(self.now, self.now + TRIED_AHEAD)
 
     def _is_older(self, file: Path, age: timedelta) -> bool:
         """Or from the future: the clock was ahead."""

@@ -49,7 +49,9 @@ def _tell_the_end(tx: Transaction, message: Mapping[str, Any], fallback: Fallbac
     group = Group.from_dict(message["notification"])
     resolved = [news for news in group.notifications if not _fires(news)]
     for channel in fallback.channels if resolved else ():
-        known = _known(outbox.of_group(tx, channel, group.key), message["channel"])
+        # By alerts: a storm may have told of many groups at once, or end them.
+        names = {news.alert.fingerprint for news in resolved}
+        known = _known(outbox.about(tx, channel, names), message["channel"])
         if ended := tuple(news for news in resolved if news.alert.fingerprint in known):
             why = known[ended[0].alert.fingerprint]
             one = replace(fallback, channels=(channel,))

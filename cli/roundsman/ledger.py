@@ -19,7 +19,7 @@ from typing import Any
 from .alerting import measure, settled, states_of
 from .alerts.events import events_of, run_check, unconcluded
 from .explained import explain, explained_no_more
-from .store import Store, Transaction, history, hosts, objectives, runs, silences, snapshots
+from .store import Store, Transaction, apart, history, hosts, objectives, runs, silences, snapshots
 from .times import moment, stamp
 
 # The plugins ask after dead runs of this controller in the same way, before a lease is taken over.
@@ -166,7 +166,7 @@ def _size(path: Path) -> int:
 def _take_or_set_aside(tx: Transaction, entry: Entry, now: datetime) -> None:
     """One record that cannot be understood must not keep all others from being read, for ever after."""
     try:
-        with tx.begin_nested():
+        with apart(tx):
             _take(tx, entry, now)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         with tx.begin_nested():

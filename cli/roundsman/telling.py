@@ -13,7 +13,6 @@ from .alerts.groups import GroupState
 from .alerts.intervals import containing
 from .alerts.model import AlertState, NotifyKind
 from .alerts.own import ISOLATION_EXPLAINS
-from .alerts.priority import Priority
 from .alerts.routing import Route
 from .alerts.silencing import RunSilence, Silence, Silencer
 from .alerts.topology import Topology, edges
@@ -50,13 +49,10 @@ def telling(
     def is_in(interval: str) -> bool:
         return bool(containing([interval], now, rules.intervals))
 
-    def urgency(alert: AlertState) -> int:
-        return Priority(rules.labels(alert)["priority"]).number
-
     return Telling(
         rules,
         channels,
-        Escalating(settings.alerts.policies(), duty, is_in, urgency),
+        Escalating(settings.alerts.policies(), duty, is_in, rules.urgency),
         set().union(*(told_who_has_it(one, channels.get(one.name, ())) for one in settings.alerts.everybody)),
         settings.alerts.storm,
     )

@@ -109,7 +109,9 @@ def _not_ok(state: AlertState | None, event: CheckResult, at: datetime) -> Decis
     if event.status.rank > was.rank:
         held = before.phase is Phase.ACKNOWLEDGED
         ended = f"; this ends the acknowledgement by {before.acknowledged_by}" if held else ""
-        return Decision(unacknowledged(after), Reason.WORSENED, f"{was} became {event.status}{ended}")
+        # Who was told of as much before, and not of the improvement, is to be told all the same.
+        after = replace(unacknowledged(after), expired_at=at if held else after.expired_at)
+        return Decision(after, Reason.WORSENED, f"{was} became {event.status}{ended}")
     return _not_worse(after, was)
 
 

@@ -97,6 +97,9 @@ class _Source:
     def result(
         self, check: str, status: Status, message: str, evidence: Mapping[str, Any] | None = None
     ) -> CheckResult:
+        if not isinstance(message, str):
+            # From a host; whatever else it is could be kept, but never be told.
+            raise TypeError(f"the message of {check} is no text")
         return CheckResult(self.entry["host"], str(check), status, message, evidence or {}, self.entry["run"], self.at)
 
     def no_data(self, alerts: Iterable[AlertState], message: str) -> list[Measurement]:

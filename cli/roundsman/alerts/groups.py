@@ -144,7 +144,9 @@ def flush(
     free = [member for member in members if member.held is None]
     kinds = {m.alert.fingerprint: _kind(m.alert, group.told.get(m.alert.fingerprint)) for m in free}
     is_news = any(kind is not NotifyKind.STILL for kind in kinds.values())
-    repeats = bool(free) and group.notified_at is not None and now >= group.notified_at + timing.repeat_interval
+    # What was told in the future was told by a clock that was ahead: nobody knows how long ago.
+    since = group.notified_at
+    repeats = bool(free) and since is not None and not since <= now < since + timing.repeat_interval
     news = [_notify(group, NotifyKind.RESOLVED, member, now) for member in ended]
     if is_news or repeats or ended:
         news = [*(_notify(group, kinds[member.alert.fingerprint], member, now) for member in free), *news]

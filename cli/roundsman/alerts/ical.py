@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # What a calendar that has to be fetched begins with; every other one is a file.
 REMOTE = ("https://", "http://", "webcal://")
 # No shift recurs so often, and listing all that such a rule means would take for ever.
-_TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
+_TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)|INTERVAL=0+(?!\d)", re.IGNORECASE)
+_FOLD = re.compile(r"\r?\n[ \t]")
 
 
 class CalendarError(Exception):
@@ -36,6 +37,7 @@ class Calendar:
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def spans(self, start: datetime, end: datetime) -> Sequence[Span]:
+        """Raises CalendarError."""
         return [Span(begin, over, one) for begin, over, event in self._events(start, end) for one in self._named(event)]
 
     def strangers(self, start: datetime, end: datetime) -> list[str]:
@@ -47,8 +49,14 @@ class Calendar:
         import recurring_ical_events  # noqa: PLC0415 - takes long to import, and few have calendars
 
         # Whole days and times without a zone are meant in ours, which the library takes for UTC.
-        for event in recurring_ical_events.of(self._parsed).between(start - DAY, end + DAY):
-            begin, over = self._moment(event.start), self._moment(event.end)
+        try:
+            events = recurring_ical_events.of(self._parsed).between(start - DAY, end + DAY)
+            found = [(self._moment(event.start), self._moment(event.end), event) for event in events]
+        except CalendarError:
+            raise
+        except Exception as error:  # what somebody else wrote may break these libraries in any way
+            raise CalendarError(f"has an event that cannot be understood: {type(error).__name__}: {error}") from error
+        for begin, over, event in found:
             if begin < end and over > start and event.get("STATUS") != "CANCELLED":
                 yield begin, over, event
 
@@ -75,7 +83,7 @@ def parse(text: str) -> Parsed:
     """The calendar of a text. Raises CalendarError."""
     from icalendar import Calendar as Parsed  # noqa: PLC0415 - takes long to import, and few have calendars
 
-    if _TOO_OFTEN.search(text):
+    if _TOO_OFTEN.search(_FOLD.sub("", text)):
         raise CalendarError("has an event that recurs every minute or second")
     try:
         return Parsed.from_ical(text)

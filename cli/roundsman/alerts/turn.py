@@ -12,7 +12,7 @@ from roundsman.alerts.intervals import Intervals
 from roundsman.alerts.labels import labels_of
 from roundsman.alerts.matchers import Labels
 from roundsman.alerts.model import AlertState, Phase
-from roundsman.alerts.priority import PriorityRule, priority_of
+from roundsman.alerts.priority import Priority, PriorityRule, priority_of
 from roundsman.alerts.routing import Route, paths
 from roundsman.alerts.silencing import RunSilence, Silencer, silenced_by_run
 from roundsman.alerts.topology import Topology
@@ -35,6 +35,12 @@ class Rules:
         """All labels of an alert; a priority that was posted with it stays."""
         labels = labels_of(alert, self.host_labels.get(alert.host))
         return {"priority": priority_of(labels, self.priorities)[0].value, **labels}
+
+    def urgency(self, alert: AlertState) -> int:
+        """1 to 5. A priority that was posted in words of others ("high") is a label, and the rules decide."""
+        labels = self.labels(alert)
+        posted = Priority.__members__.get(labels.pop("priority"))
+        return (posted or priority_of(labels, self.priorities)[0]).number
 
     def inhibitor(self, firing: Mapping[str, Labels]) -> Inhibitor:
         """`firing`: the labels of all that fires, by fingerprint."""
@@ -137,6 +143,6 @@ def _look(
             waiting = replace(group, flush_at=wait)
             return Turned(group, Flush(waiting, (), ()))
     # A time that a clock ahead of now has set would keep the group waiting for as long.
-    elif min(group.flush_at, now + max(timing.group_interval, timing.group_wait)) > now and not hurry:
+    elif now < group.flush_at <= now + max(timing.group_interval, timing.group_wait) and not hurry:
         return None
     return Turned(group, flush(replace(group, told=present), members, ended, timing, now))

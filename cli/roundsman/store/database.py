@@ -109,6 +109,26 @@ def _use_wal(connection: Any) -> None:
 
 
 @contextmanager
+def apart(tx: Transaction) -> Iterator[None]:
+    """A part of a transaction that leaves nothing behind when it fails.
+
+    Raises ValueError for what no column takes; a store that cannot be used is something else.
+    """
+    try:
+        with tx.begin_nested():
+            yield
+    except (OverflowError, *_UNFIT) as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+    except sa.exc.StatementError as error:
+        if isinstance(error, sa.exc.DBAPIError):
+            raise
+        raise ValueError(str(error).splitlines()[0]) from error
+
+
+_UNFIT = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.InterfaceError, sa.exc.ProgrammingError)
+
+
+@contextmanager
 def _explained(url: sa.URL) -> Iterator[None]:
     try:
         yield

@@ -19,6 +19,9 @@ from ..times import moment, stamp
 from .database import Row, Transaction, rows
 from .schema import alerts, deliveries, outbox, outbox_alerts
 
+# Longer than any claim, and than any attempt waits for the next: what is later was written by a clock that was ahead.
+_LATEST = timedelta(hours=2)
+
 
 def add(
     tx: Transaction,
@@ -71,12 +74,18 @@ def due(tx: Transaction, now: datetime, channels: Collection[str]) -> set[str]:
 
 
 def _due(now: datetime, channels: Collection[str]) -> sa.ColumnElement[bool]:
-    due = (outbox.c.status == "pending") & (outbox.c.due_at <= stamp(now)) & outbox.c.channel.in_(channels)
-    return due & _unclaimed(now)
+    is_time = (outbox.c.due_at <= stamp(now)) | (outbox.c.due_at > stamp(now + _LATEST))
+    pending = (outbox.c.status == "pending") & outbox.c.channel.in_(channels) & _unclaimed(now)
+    # What newer news took over while another process was sending it must not arrive after them.
+    other = outbox.alias()
+    same = (other.c.channel == outbox.c.channel) & (other.c.status == "superseded")
+    on_its_way = (other.c.claimed_until > stamp(now)) & (other.c.claimed_until <= stamp(now + _LATEST))
+    return pending & is_time & ~sa.exists().where(same, on_its_way)
 
 
 def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
-    return outbox.c.claimed_until.is_(None) | (outbox.c.claimed_until <= stamp(now))
+    over = (outbox.c.claimed_until <= stamp(now)) | (outbox.c.claimed_until > stamp(now + _LATEST))
+    return outbox.c.claimed_until.is_(None) | over
 
 
 def perhaps_outdated(tx: Transaction, now: datetime) -> list[Row]:
@@ -111,9 +120,10 @@ def settle(tx: Transaction, message: Row, *, now: datetime, ok: bool, detail: st
     }
     if retry_at:
         values["due_at"] = stamp(retry_at)
+    this = outbox.c.key == message["key"]
     # Newer news may have taken it over meanwhile.
-    still_wanted = (outbox.c.key == message["key"]) & (outbox.c.status == "pending")
-    tx.execute(sa.update(outbox).where(still_wanted).values(values))
+    tx.execute(sa.update(outbox).where(this, outbox.c.status == "pending").values(values))
+    tx.execute(sa.update(outbox).where(this).values(claimed_until=None))
     tx.execute(
         sa.insert(deliveries).values(
             message_id=message["message_id"], receiver=message["receiver"], channel=message["channel"], at=stamp(now),
@@ -139,9 +149,10 @@ def waiting_for(tx: Transaction, channel: str, now: datetime) -> list[Row]:
     return rows(tx.execute(sa.select(outbox).where(here & late).order_by(outbox.c.created_at, outbox.c.key)))
 
 
-def of_group(tx: Transaction, channel: str, group_key: str) -> list[Row]:
-    """All that a channel was, may have been, or is to be told of a group, oldest first."""
-    here = (outbox.c.channel == channel) & (outbox.c.group_key == group_key)
+def about(tx: Transaction, channel: str, fingerprints: Collection[str]) -> list[Row]:
+    """All that a channel was, may have been, or is to be told of these alerts, in whatever group, oldest first."""
+    its = (outbox_alerts.c.key == outbox.c.key) & outbox_alerts.c.fingerprint.in_(fingerprints)
+    here = (outbox.c.channel == channel) & sa.exists().where(its)
     told = outbox.c.status.in_(("pending", "delivered", "withdrawn"))
     return rows(tx.execute(sa.select(outbox).where(here & told).order_by(outbox.c.created_at, outbox.c.key)))
 

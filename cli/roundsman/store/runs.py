@@ -87,10 +87,11 @@ def sweeps_of(tx: Transaction, host: str, number: int) -> list[str]:
     return list(tx.scalars(query.order_by(entries.c.time.desc()).limit(number)))
 
 
-def last_sweep(tx: Transaction) -> str | None:
-    """When any host was last swept; None when none ever was."""
+def last_sweep(tx: Transaction, by: datetime) -> str | None:
+    """When any host was last swept; None when none ever was. What is later was dated by a clock that was ahead."""
     query = sa.select(sa.func.max(entries.c.time)).join(runs, runs.c.id == entries.c.run_id)
-    last: str | None = tx.scalar(query.where(entries.c.kind == "health", ~runs.c.check_mode))
+    query = query.where(entries.c.kind == "health", ~runs.c.check_mode, entries.c.time <= stamp(by))
+    last: str | None = tx.scalar(query)
     return last
 
 

@@ -65,6 +65,29 @@ def test_the_last_good_copy_counts_while_it_cannot_be_had(tmp_path: Path, server
     assert read(tmp_path, server, timedelta(hours=26)) == (NEW, [])
 
 
+# A broken event made every turn fail, so nobody was told of anything; a rule with INTERVAL=0 never came to an end.
+@pytest.mark.parametrize(
+    "event",
+    [
+        "DTSTART:20261120T000000Z\r\nRRULE:FREQ=FOO", "SUMMARY:alice", "DTSTART:20261326T000000Z",
+        "DTSTART:20261120T000000Z\r\nRRULE:FREQ=DAILY;INTERVAL=0",
+        "DTSTART:20261120T000000Z\r\nRRULE:FREQ=DAILY;INT\r\n ERVAL=0",
+    ],
+)  # fmt: skip
+def test_an_event_that_cannot_be_understood_costs_its_calendar_and_nothing_else(
+    tmp_path: Path, server: Server, event: str
+) -> None:
+    broken = NEW.replace("END:VCALENDAR", f"BEGIN:VEVENT\r\nUID:b\r\n{event}\r\nEND:VEVENT\r\nEND:VCALENDAR")
+    assert broken != NEW
+    server.says = broken
+    text, (fault,) = read(tmp_path, server)
+    assert (text, "never read" in fault) == (None, True)
+    server.says = OLD
+    assert read(tmp_path, server, timedelta(hours=1)) == (OLD, [])
+    server.says = broken
+    assert read(tmp_path, server, timedelta(hours=2)) == (OLD, [])
+
+
 def test_one_that_was_never_read_says_so(tmp_path: Path, server: Server) -> None:
     server.says = ""
     text, (fault,) = read(tmp_path, server)

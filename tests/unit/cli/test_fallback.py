@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from roundsman import delivery
-from roundsman.alerts.grouping import Group, worst_first
+from roundsman.alerts.grouping import STORM, Group, worst_first
 from roundsman.alerts.model import Notify
 from roundsman.config import Settings, parse
 from roundsman.config_file import ConfigError
@@ -226,3 +226,36 @@ def test_times_are_aware(house: House) -> None:
     with house.store.read() as tx:
         since: datetime | None = outbox.failing_since(tx, "team/webhook/1")
     assert since == at(0)
+
+
+def test_who_was_told_of_a_storm_instead_is_told_of_the_end_of_each_group(house: House) -> None:
+    house.fails("team", GONE)
+    with house.store.write() as tx:
+        storm = Group("team", STORM, {}, (DISK,))
+        outbox.add(tx, channel="team/webhook/1", group=storm, run_id=None, now=at(0))
+    house.deliver(0)
+    house.recovers("team")
+    house.news(40, FIXED)
+    house.deliver(40)
+    with house.store.read() as tx:
+        told = outbox.about(tx, "ops/webhook/1", {FIXED.alert.fingerprint})
+    assert [row["notification"]["notifications"][0]["kind"] for row in told] == ["opened", "resolved"]
+
+
+def test_what_a_clock_ahead_of_now_put_there_is_sent(house: House) -> None:
+    house.news(365 * 1440, DISK)
+    house.deliver(1)
+    with house.store.read() as tx:
+        assert outbox.waiting(tx) == []
+
+
+def test_an_end_waits_for_the_page_that_another_process_is_sending(house: House) -> None:
+    house.news(0, DISK)
+    with house.store.write() as tx:
+        page = outbox.claim(tx, at(0), delivery.LEASE, ["team/webhook/1"])
+    assert page is not None
+    house.news(1, FIXED)
+    with house.store.write() as tx:
+        assert outbox.claim(tx, at(1), delivery.LEASE, ["team/webhook/1"]) is None
+        outbox.settle(tx, page, now=at(2), ok=True, detail="", retry_at=None)
+        assert outbox.claim(tx, at(2), delivery.LEASE, ["team/webhook/1"]) is not None

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from roundsman import oncall
-from roundsman.alerting import measure, pass_time, respond, states_of
+from roundsman.alerting import measure, pass_time, receive, respond, states_of
+from roundsman.alerts.external import Posted
 from roundsman.alerts.model import Acknowledge, AlertState, Resolve, Unacknowledge
 from roundsman.alerts.oncall import Override
 from roundsman.config import parse
@@ -222,3 +223,13 @@ def test_the_receivers_that_were_told_are_in_the_statistics(night: Night) -> Non
     with Store(night.url).read() as tx:
         (row,) = episodes.since(tx, at(0))
     assert row["receivers"] == ["team"]
+
+
+# Rules of Prometheus have a label `priority` of their own often enough.
+@pytest.mark.parametrize("priority", ["high", "p1", "P2"])
+def test_a_posted_priority_of_whatever_kind_keeps_nobody_from_being_told(tmp_path: Path, priority: str) -> None:
+    night = Night(tmp_path)
+    labels = {"alertname": "DiskFull", "severity": "critical", "priority": priority}
+    with Store(night.url).write() as tx:
+        receive(tx, [Posted(labels, {}, at(0), at(60))], at(0))
+    assert night.tick(1) == ["alice: DiskFull opened"]

@@ -15,11 +15,16 @@ from hypothesis import strategies as st
 
 from roundsman import ledger
 from roundsman.store import Store, alerts, hosts, outbox, runs, schema, snapshots
+from roundsman.watching import watch
 
 from .builders import RUN, Run, a_round, check
 from .team import tell_team
 
 NOW = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
+VERIFIED = {
+    "source": "etc", "snapshot": "a1", "wanted": "restored", "level": "restored", "failed_level": None,
+    "outcome": "ok", "message": "", "restore_s": 1.5, "entries": 3, "time": "2026-11-23T02:01:00.000Z",
+}  # fmt: skip
 
 
 def catch_up(store: Store, directory: Path, now: datetime = NOW) -> None:
@@ -251,6 +256,11 @@ def test_a_stray_copy_of_a_ledger_is_not_read_as_a_run(store: Store, tmp_path: P
         {"kind": "health", "data": {"checks": [{}]}},
         {"kind": "verify", "data": {"verifications": [{"outcome": "ok"}]}},
         {"kind": "backup", "data": {"backup": {"snapshots": [{}]}}},
+        {"kind": "health", "data": {"checks": [{"id": "disk", "status": "CRITICAL", "message": 5}]}},
+        *(
+            {"kind": "verify", "data": {"verifications": [VERIFIED | odd]}}
+            for odd in ({"source": ["etc"]}, {"failed_level": {}}, {"message": 10**30}, {"restore_s": []})
+        ),
         {"kind": "run_finished", "data": {}},
     ],
 )
@@ -306,3 +316,11 @@ def test_an_unreachable_host_tells_what_it_is_routed_by_and_one_that_cannot_leav
     with store.read() as tx:
         (known,) = hosts.every(tx)
     assert {key: known[key] for key in routing} == routing
+
+
+def test_a_sweep_of_next_year_does_not_stand_for_all_until_then(store: Store, tmp_path: Path) -> None:
+    Run(start="2027-11-23T02:00").health("web1", disk="OK").write(tmp_path / "ledger")
+    catch_up(store, tmp_path / "ledger")
+    with store.write() as tx:
+        watch(tx, NOW, timedelta(hours=1))
+        assert [state["check"] for state in alerts.listed(tx)] == ["rounds"]
