@@ -101,7 +101,7 @@ def test_ten_kills(fleet: Fleet, tmp_path: Path, listener: Listener) -> None:
     web2.suffer(faults.failed_unit)
     roundsman = Roundsman(tmp_path, fleet.inventory(), listener)
     for host in fleet.hosts.values():
-        host.run("mkdir /srv/shop && head -c 60M /dev/urandom | split -b 256k - /srv/shop/part-")
+        host.run("mkdir /srv/shop && head -c 8M /dev/urandom | split -b 256k - /srv/shop/part-")
     assert roundsman.run("rounds").returncode == SICK
 
     for what, point, victims in POINTS:

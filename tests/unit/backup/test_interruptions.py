@@ -44,7 +44,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("after_s", [0.2, 0.5, 0.9, 1.4])
+@pytest.mark.parametrize("after_s", [0.3, 0.9])
 def test_kill_9_of_the_module_at_any_moment(anna: Anna, after_s: float) -> None:
     fill(anna)
     process = anna.start("backup", **anna.arguments(source={"id": "data", "paths": [str(anna.source)]}))
