@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .alerts.escalation import Circumstances, Escalation, Page, Policy, advance, begin, follow
@@ -49,7 +49,7 @@ class Escalating:
         }
         pages: list[tuple[Page, GroupState | None]] = []
         for key in sorted({*known, *groups}):
-            pages += [(page, groups.get(key)) for page in self._one(tx, seen, key, known.get(key), now)]
+            pages += [(_of(key[1], page), groups.get(key)) for page in self._one(tx, seen, key, known.get(key), now)]
         for message in _messages(pages):
             tell(message.receiver, message)
 
@@ -77,6 +77,11 @@ def _end(known: Escalation, alert: AlertState) -> Sequence[Page]:
     """Everybody who was told of the problem is told of its end."""
     key = f"{alert.fingerprint}/{alert.episode}/step/{known.begun}.end"
     return [Page(known.told, Notify(NotifyKind.RESOLVED, alert, key))] if known.told else ()
+
+
+def _of(receiver: str, page: Page) -> Page:
+    """What two receivers escalate to the same person is news twice: whoever drops repeats must not drop the second."""
+    return replace(page, notify=replace(page.notify, key=f"{page.notify.key}/{receiver}"))
 
 
 def _messages(pages: Iterable[tuple[Page, GroupState | None]]) -> list[Group]:

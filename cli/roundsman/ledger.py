@@ -35,9 +35,8 @@ Entry = dict[str, Any]
 def run_lock(ledger_dir: Path, run_id: str) -> Iterator[None]:
     """Held while this process works for the run; readers then know that it is not over."""
     ledger_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(ledger_dir / f"{run_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = import_module(FLOCKS).hold(ledger_dir / f"{run_id}.lock", fcntl.LOCK_SH)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
         os.close(descriptor)
@@ -64,7 +63,7 @@ def catch_up(store: Store, ledger_dir: Path, now: datetime) -> list[Entry]:
         alive = is_alive(ledger_dir, run_id)
         read += ingest(store, ledger_dir / f"{run_id}.jsonl", now)
         if not alive:
-            _close(store, ledger_dir, run_id, now)
+            _close_if_dead(store, ledger_dir, run_id, now)
     return read
 
 
@@ -253,6 +252,21 @@ def _judge(tx: Transaction, entry: Entry, run: Mapping[str, Any], now: datetime)
         measure(tx, states_of(tx, event.host), [event], now)
 
 
+def _close_if_dead(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
+    """Close it under its lock: a run that begins at this moment waits, and then opens a lock file of its own."""
+    lock = ledger_dir / f"{run_id}.lock"
+    try:
+        descriptor = import_module(FLOCKS).hold(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # It began since it was asked for, or another command closes it.
+        return
+    try:
+        _close(store, ledger_dir, run_id, now)
+        lock.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
 def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
     """Nobody of the run lives: what has no end was interrupted."""
     with store.write() as tx:
@@ -271,6 +285,5 @@ def _close(store: Store, ledger_dir: Path, run_id: str, now: datetime) -> None:
             silences.end_run(tx, run_id, now)
             for lost in unconcluded([{**one, "run": run_id} for one in runs.entries_of(tx, run_id)]):
                 measure(tx, states_of(tx, lost.host), [lost], now)
-    (ledger_dir / f"{run_id}.lock").unlink(missing_ok=True)
 
 

@@ -23,7 +23,7 @@ from .notify.open import told_who_has_it
 from .oncall import Duty
 from .store import Transaction, alerts, episodes, escalations, groups, hosts, outbox, silences
 from .times import stamp
-from .withdrawing import withdraw
+from .withdrawing import redirect, withdraw
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def tell(
     """
     # In the same transaction as all that follows: what is taken back here is told again once nobody has it any more.
     withdraw(tx, now)
+    redirect(tx, how.channels, now)
     known = {state.id: state for state in map(GroupState.from_dict, groups.every(tx))}
     escalated = {name for name, _ in escalations.every(tx)}
     told = {name for group in known.values() for name in group.told} | escalated

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 
-from ..module_utils.flocks import is_held
+from ..module_utils.flocks import hold, is_held
 
 FORMAT_VERSION = 1
 CURRENT = "ROUNDSMAN_CURRENT_LEDGER"  # set by the callback, inherited by Ansible's workers
@@ -46,8 +46,8 @@ class LedgerFile:
     def __init__(self, directory: str, run_id: str) -> None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self.path = os.path.join(directory, run_id + ".jsonl")
-        self._lock_fd = os.open(os.path.join(directory, run_id + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock_fd, fcntl.LOCK_SH)
+        # First: nobody closes a run, or removes its ledger, whose lock is held.
+        self._lock_fd = hold(os.path.join(directory, run_id + ".lock"), fcntl.LOCK_SH)
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._run_id = run_id
         self._seq = 0

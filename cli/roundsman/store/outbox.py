@@ -97,6 +97,19 @@ def perhaps_outdated(tx: Transaction, now: datetime) -> list[Row]:
     return rows(tx.execute(sa.select(outbox).where(outbox.c.status == "pending", _unclaimed(now), quiet)))
 
 
+def left_alone(tx: Transaction, by: datetime, now: datetime, channels: Collection[str]) -> list[Row]:
+    """What waits for a channel that is none of these, and nobody has sent since it was due by then; oldest first."""
+    is_late = (outbox.c.due_at <= stamp(by)) | (outbox.c.due_at > stamp(now + _LATEST))
+    here = (outbox.c.status == "pending") & outbox.c.channel.not_in(channels) & _unclaimed(now) & is_late
+    return rows(tx.execute(sa.select(outbox).where(here).order_by(outbox.c.created_at, outbox.c.key)))
+
+
+def told_after(tx: Transaction, channel: str, fingerprints: Collection[str], time: str) -> set[str]:
+    """Of which of these alerts a channel was, may have been, or is to be told later than that."""
+    later = [row for row in about(tx, channel, fingerprints) if row["created_at"] > time]
+    return {news["alert"]["fingerprint"] for row in later for news in row["notification"]["notifications"]}
+
+
 def newest_about(tx: Transaction, fingerprint: str, channels: Collection[str]) -> list[Row]:
     """The newest message about an alert for each of the channels that were ever to be told of it."""
     about = (outbox_alerts.c.key == outbox.c.key) & (outbox_alerts.c.fingerprint == fingerprint)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from ansible_collections.roundsman.fleet.plugins.plugin_utils.ledger_file import LedgerFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -218,6 +220,47 @@ def test_the_lock_of_a_dead_run_is_free(tmp_path: Path) -> None:
     assert not ledger.is_alive(directory, RUN)
     with (directory / f"{RUN}.lock").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("begin", ["run_lock", "LedgerFile"])
+def test_a_run_whose_lock_file_goes_while_it_takes_it_lives_all_the_same(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: str
+) -> None:
+    """Another command looks between the opening of the file and the lock on it, and finds nobody."""
+    directory, flock = tmp_path / "ledger", fcntl.flock
+
+    def flock_too_late(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        catch_up(store, directory)
+        assert not (directory / f"{RUN}.lock").exists()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock_too_late)
+    with ExitStack() as stack:
+        if begin == "run_lock":
+            stack.enter_context(ledger.run_lock(directory, RUN))
+        else:
+            stack.callback(LedgerFile(str(directory), RUN).close)
+        Run().write(directory)
+        catch_up(store, directory)
+        assert status_of(store) == "running"
+        assert ledger.is_alive(directory, RUN)
+
+
+def test_a_run_that_began_since_it_was_asked_for_is_not_closed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "ledger"
+    Run().write(directory)
+    with ledger.run_lock(directory, RUN):
+        monkeypatch.setattr(ledger, "is_alive", lambda *_: False)
+        catch_up(store, directory)
+        assert status_of(store) == "running"
+        monkeypatch.undo()
+        assert ledger.is_alive(directory, RUN)
+    catch_up(store, directory)
+    assert status_of(store) == "interrupted"
+    assert not (directory / f"{RUN}.lock").exists()
 
 
 def test_runs_of_another_controller_on_the_same_store_are_left_alone(store: Store, tmp_path: Path) -> None:
