@@ -18,7 +18,7 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
 
 BIN = Path(sys.executable).parent
 # A check that is as well as a file says: what a procedure does can make it worse.
-CHECKS = [{"id": "marker", "type": "plugin", "command": "/bin/sh -c 'exit $(cat {base}/health)'"}]
+CHECKS = [{"id": "marker", "type": "plugin", "timeout": 60, "command": "/bin/sh -c 'exit $(cat {base}/health)'"}]
 MAIN = """
 - ansible.builtin.copy: {{dest: "{base}/version", content: new, mode: "0600"}}
 - ansible.builtin.copy: {{dest: "{base}/health", content: "{{{{ health_after }}}}", mode: "0600"}}
