@@ -147,6 +147,20 @@ def test_a_full_disk_ends_the_dump_even_of_a_command_that_does_not_mind(anna: An
     assert anna.snapshots() == []
 
 
+def test_what_lies_in_the_spool_directory_is_not_ours_to_remove(anna: Anna) -> None:
+    """Somebody names the largest filesystem, where the application of the source's name has its data."""
+    disk = anna.root / "srv"
+    (disk / "data").mkdir(parents=True)
+    (disk / "data" / "live").write_text("precious")
+    (disk / "roundsman-data").symlink_to(disk / "data")
+    wish = anna.arguments(source=custom(), spool_dir=str(disk))
+    for check_mode in (True, False):
+        assert not anna.call("backup", _ansible_check_mode=check_mode, **wish).get("failed")
+        assert (disk / "data" / "live").read_text() == "precious"
+    assert [one.name for one in disk.iterdir()] == ["data"]
+    assert stat.S_IMODE((disk / "data").stat().st_mode) == stat.S_IMODE(disk.stat().st_mode)
+
+
 def test_a_check_that_answers_otherwise_or_fails_later_is_damage(anna: Anna) -> None:
     answer = anna.root / "answer"
     check = f'cat "{answer}"; test ! -e "{answer}.bad"'
