@@ -20,6 +20,9 @@ SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 # Accounts that a fresh server has as well.
 OWN_ACCOUNTS = ("", "PUBLIC", "mariadb.sys", "mysql", "root")
 _NEVER_MIND_LIMITS = "SET SESSION wait_timeout=86400; SET time_zone='+00:00'; /*M!100100 SET max_statement_time=0 */"
+# A dump or a canary can come with the snapshot of a host in strange hands: the client must neither run its `\! command`
+# here, as root, nor send files of ours to the server that the dump is loaded into.
+_STATEMENTS_ONLY = ("--binary-mode", "--local-infile=0")
 _ESCAPED = {"\\t": "\t", "\\n": "\n", "\\0": "\0", "\\\\": "\\"}
 
 # options (first words after the program's name), environment (with the password), cwd (what a relative socket is below)
@@ -35,7 +38,7 @@ def server_of(spec):
 
 def client(server, *more):
     """The words of a client that reads statements."""
-    return [program(*CLIENTS), *server.options, "--default-character-set=utf8mb4", *more]
+    return [program(*CLIENTS), *server.options, "--default-character-set=utf8mb4", *_STATEMENTS_ONLY, *more]
 
 
 def name(identifier):

@@ -9,9 +9,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils import proof
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines.base import BackupError
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources import registry
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base import Effects
@@ -189,6 +191,23 @@ def test_a_snapshot_cannot_bring_its_own_command(anna: Anna) -> None:
         assert (record["outcome"], record["reason"]) == ("unknown", "unprivileged")
         assert (record["level"], record["failed_level"]) == ("restored", "proven")
         assert not ran.exists()
+
+
+def test_a_snapshot_cannot_lead_the_drill_out_of_the_copy(tmp_path: Path) -> None:
+    """The self-test cuts a file of the copy in half; a manifest that an intruder wrote must not choose another one."""
+    victim, copy = tmp_path / "victim", tmp_path / "copy"
+    victim.write_text("live and well")
+    copy.mkdir()
+    header = {
+        "definition": {"id": "data", "type": "files", "paths": ["/x"], "check": "true"},
+        "expectations": {"values": {"check": "passed"}, "canary_at": None},
+        "paths": ["/../victim"],
+    }
+    effects = Effects(State(str(tmp_path / "state")), [], None, lambda: None, lambda: 9.0, str)
+    module = SimpleNamespace(params={"checks": {"data": ["true", ""]}})
+    with pytest.raises(BackupError, match="leads out of the copy"):
+        proof.prove(SimpleNamespace(module=module, effects=lambda: effects), {}, header, str(copy), True)
+    assert victim.read_text() == "live and well"
 
 
 def test_the_inventory_names_the_checks_of_a_drill(anna: Anna) -> None:

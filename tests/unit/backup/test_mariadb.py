@@ -74,6 +74,13 @@ def test_a_conversation(client: Path) -> None:
         assert talk.ask("SET nothing") == []
 
 
+def test_a_client_runs_statements_only(client: Path) -> None:
+    """A dump or a canary may come with the snapshot of an intruder's host; the client runs as root."""
+    words = ask.client(SERVER)
+    assert "--binary-mode" in words  # else a line such as `\! command` in a dump is a command for the shell
+    assert "--local-infile=0" in words
+
+
 def test_what_the_server_refuses_ends_the_conversation_without_secrets(client: Path) -> None:
     with ask.session(effects(client), SERVER, "proof_failed") as talk:
         with pytest.raises(BackupError, match=r"MariaDB refuses: ERROR 1064 .* near '\*\*\*'") as failure:
