@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import discovery, discovery_servers
-from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge
+from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge, judged
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines import process
 from ansible_collections.roundsman.fleet.plugins.module_utils.mounts import Mount
 from hypothesis import given, settings
@@ -101,11 +101,32 @@ def test_a_database_is_covered_by_name_and_server(more: dict[str, Any], status: 
 
 
 def test_what_could_not_be_listed_is_unknown_and_never_covered_by_names() -> None:
-    silent = discovery_servers.unseen("postgresql", "/var/lib/postgresql/15/main", "it does not run")
+    at = ("postgresql", "/var/lib/postgresql/15/main", "it refuses")
+    silent = discovery_servers.unseen(*at, port=5432, apart=False)
     named = {"id": "pg", "type": "postgresql", "database": "shop"}
-    assert verdict(silent) == ("unknown", [], "it does not run")
+    assert verdict(silent) == ("unknown", [], "it refuses")
     assert verdict(silent, named)[0] == "unknown"
     assert verdict(silent, {"id": "pg", "type": "postgresql"})[0] == "covered"
+    assert verdict(silent, {"id": "pg", "type": "postgresql", "port": 5433})[0] == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb", "redis"])
+def test_a_source_of_the_host_s_server_does_not_cover_one_that_does_not_run_here(kind: str) -> None:
+    """The volume of a container, or what an upgrade left: the source never reaches it."""
+    volume = discovery_servers.unseen(kind, "/var/lib/docker/volumes/shop/_data", "it runs apart from this host")
+    assert verdict(volume, {"id": "all", "type": kind}) == ("unknown", [], "it runs apart from this host")
+
+
+def test_a_source_without_a_port_covers_one_server_of_several() -> None:
+    other = finding("postgresql", "crm", "a database", "/var/lib/postgresql/17/main", 5433, 10)
+    cache = finding("redis", "localhost:6380", "a server", None, 6380, 10)
+    sources = [{"id": "pg", "type": "postgresql"}, {"id": "redis", "type": "redis"}]
+    statuses = [one["status"] for one in judged([SHOP, other, cache], sources, [])]
+    assert statuses == ["covered", "gap", "gap"]
+    # Debian's client finds it, when it is the only one.
+    assert [one["status"] for one in judged([other], sources, [])] == ["covered"]
+    by_socket = {"id": "redis", "type": "redis", "socket": "/run/cache.sock"}
+    assert judged([cache], [by_socket], [])[0]["status"] == "covered"
 
 
 def test_what_is_ignored_says_why_and_what_is_saved_is_not_ignored() -> None:
