@@ -43,7 +43,10 @@ SQLITE_NAMES = (".db", ".db3", ".sqlite", ".sqlite3")
 SQLITE_ASIDE = tuple(name + aside for name in SQLITE_NAMES for aside in ("-wal", "-shm", "-journal"))
 SQLITE_MAGIC = b"SQLite format 3\x00"
 # A file in the data directory of a server -> the kind of server.
-SIGNS = (("PG_VERSION", "postgresql"), ("ibdata1", "mariadb"), ("dump.rdb", "redis"), ("appendonlydir", "redis"))
+SIGNS = (("PG_VERSION", "postgresql"), ("ibdata1", "mariadb"))
+# Redis writes where it was started, maybe among what others have there.
+REDIS_SIGNS = ("dump.rdb", "appendonlydir")
+OF_REDIS = re.compile(r"dump\.rdb|appendonlydir|appendonly\.aof|temp-.*\.(rdb|aof)|nodes\.conf")
 _RAISE = "Raise max_entries or timeout_s (roundsman_coverage_max_entries, roundsman_coverage_timeout_s)."
 
 
@@ -135,6 +138,9 @@ class Walk:
             if kind:
                 self.servers.append((kind, directory))
                 continue
+            if not names.isdisjoint(REDIS_SIGNS):
+                self.servers.append(("redis", directory))
+                entries = [one for one in entries if not OF_REDIS.fullmatch(one[0].name)]
             found["size_bytes"] += sum(self._file(entry, info) for entry, info in entries if stat.S_ISREG(info.st_mode))
             pending += [
                 entry.path

@@ -21,7 +21,7 @@ PATIENCE_S = 15
 POSTGRESQL = """SELECT coalesce(json_agg(json_build_array(datname, pg_database_size(oid))), '[]') FROM pg_database
     WHERE NOT datistemplate AND datallowconn AND (datname <> current_database() OR EXISTS (SELECT FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_|^information_schema$'))"""
-MARIADB = """SELECT @@datadir, hex(s.schema_name), coalesce(sum(t.data_length + t.index_length), 0)
+MARIADB = """SELECT @@datadir; SELECT hex(s.schema_name), coalesce(sum(t.data_length + t.index_length), 0)
     FROM information_schema.schemata s LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name
     WHERE s.schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') GROUP BY s.schema_name"""
 _START = "Start it and look again, or name {0} in roundsman_coverage_ignore with the reason."
@@ -60,13 +60,13 @@ def mariadb(directory):
     said, problem = _asked([program, "--batch", "--skip-column-names", "--execute", MARIADB], None)
     if problem:
         return [unseen("mariadb", directory, problem, apart=directory not in _homes_of("mariadbd", "mysqld"))]
-    rows = [line.split("\t") for line in said.splitlines()]
-    if any(os.path.realpath(row[0]) != directory for row in rows):
+    place, *lines = said.split("\n")[:-1]
+    if os.path.realpath(place) != directory:
         return [unseen("mariadb", directory, "the server that answers has its data in another directory")]
     why = "a database of the server in {0}".format(directory)
     return [
         finding("mariadb", bytes.fromhex(name).decode("utf-8", "replace"), why, directory, None, int(size))
-        for _place, name, size in rows
+        for name, size in (line.split("\t") for line in lines)
     ]
 
 

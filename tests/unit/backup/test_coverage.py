@@ -191,6 +191,31 @@ def test_the_walk_finds_data_databases_and_servers(root: Path) -> None:
     assert not walked(root, skip=[f"{root}/data/deep", f"{root}/pg/15"]).servers
 
 
+def test_redis_hides_nothing_that_lies_beside_its_files(root: Path) -> None:
+    """It writes its dump into the directory that it was started in."""
+    (root / "data/dump.rdb").write_bytes(b"r" * 300)
+    (root / "cache/appendonlydir").mkdir(parents=True)
+    (root / "cache/appendonlydir/a.aof").write_bytes(b"r" * 300)
+    before = {one["name"]: one["size_bytes"] for one in walked(root).findings}
+    assert {f"{root}/data", f"{root}/data/app.db"} == set(before)
+    assert before[f"{root}/data"] > 1000
+    assert {("redis", f"{root}/data"), ("redis", f"{root}/cache")} < set(walked(root).servers)
+
+
+def test_a_mariadb_without_databases_says_nothing_of_another_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The volume of a container, beside a server of the host that holds nothing yet."""
+    client = tmp_path / "mariadb"
+    client.write_text(f"#!/bin/sh\necho {tmp_path}/own/; [ ! -e {tmp_path}/rows ] || cat {tmp_path}/rows\n")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (found,) = discovery_servers.mariadb(f"{tmp_path}/volume")
+    assert (found["apart"], "another directory" in found["problem"]) == (True, True)
+    assert discovery_servers.mariadb(f"{tmp_path}/own") == []
+    (tmp_path / "rows").write_text("73686F70\t4096\n")
+    (shop,) = discovery_servers.mariadb(f"{tmp_path}/own")
+    assert (shop["name"], shop["size_bytes"]) == ("shop", 4096)
+
+
 @pytest.mark.parametrize("gone", ["data/deep", "data", "empty"])
 def test_a_directory_that_somebody_removes_meanwhile_is_no_finding(root: Path, gone: str) -> None:
     candidates = {str(path): "here" for path in sorted(root.iterdir())}
