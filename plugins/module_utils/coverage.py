@@ -74,8 +74,10 @@ def judge(found, specs, ignore, one_of_several=False):
             status, reason = "unknown", found["problem"]
         else:
             status, reason = "gap", "; ".join(reasons) or _NONE
-    shown = {key: value for key, value in found.items() if key != "apart"}
-    return dict(shown, status=status, sources=sources, reason=reason)
+    # Ansible refuses a whole result for one name that is no text.
+    told = {key: value for key, value in dict(found, status=status, reason=reason).items() if key != "apart"}
+    shown = {key: tree.printable(value) if isinstance(value, str) else value for key, value in told.items()}
+    return dict(shown, sources=sources)
 
 
 def _saves(found, spec, one_of_several):

@@ -62,10 +62,17 @@ def candidates(mounted):
             found.setdefault(mount.path, "a mounted filesystem ({0})".format(mount.kind))
     real = {}
     for path in sorted(found, key=lambda path: (len(path), path)):
+        # Asking a network filesystem whose server is gone never ends.
+        if _is_remote(mounted, path):
+            continue
         place = os.path.realpath(path)
-        if os.path.isdir(place) and place != "/" and not PASSING.fullmatch(place):
+        if not _is_remote(mounted, place) and os.path.isdir(place) and place != "/" and not PASSING.fullmatch(place):
             real.setdefault(place, found[path])
     return real
+
+
+def _is_remote(mounted, path):
+    return any(mounts.NETWORK.fullmatch(one.kind) and one.path != "/" for one in mounts.holding(mounted, path))
 
 
 def _names(directory):
@@ -92,16 +99,19 @@ def remote(mounted):
 class Walk:
     """One bounded walk over all candidates."""
 
-    def __init__(self, max_entries, is_over, skip=()):
+    def __init__(self, max_entries, is_over, skip=(), mounted=()):
         self._left = max_entries
         self._is_over = is_over
         self._skip = {os.path.realpath(path) for path in skip}
+        self._remote = {one.path for one in mounted if mounts.NETWORK.fullmatch(one.kind)}
         self.findings = []
         self.servers = []  # (kind, data directory)
 
     def look(self, candidates):
         unfinished = []
         for path, why in candidates.items():
+            if path in self._skip:
+                continue
             found = self._directory(path, why, self._skip | set(candidates) - {path})
             if found is None:
                 unfinished.append(path)
@@ -163,6 +173,8 @@ class Walk:
         with os.scandir(directory) as entries:
             for entry in entries:
                 self._left -= 1
+                if entry.path in self._remote:
+                    continue
                 try:
                     found.append((entry, entry.stat(follow_symlinks=False)))
                 except FileNotFoundError:

@@ -78,8 +78,8 @@ def redis(directories):
         found += findings
         owned.add(directory)
     problem = "no Redis server that runs here says that this is its data directory"
-    homes = _homes_of("redis-server", "valkey-server")
-    return found + [unseen("redis", path, problem, apart=path not in homes) for path in sorted(set(directories) - owned)]
+    homes, silent = _homes_of("redis-server", "valkey-server"), sorted(set(directories) - owned)
+    return found + [unseen("redis", path, problem, apart=path not in homes) for path in silent]
 
 
 def _redis_at(host, port):

@@ -110,6 +110,7 @@ def found_on_host(params):
         params["max_entries"],
         lambda: time.monotonic() > deadline,
         own + ([os.fsdecode(repository)] if repository else []),
+        mounted,
     ).look(discovery.candidates(mounted))
     findings = walk.findings + discovery.remote(mounted)
     for kind, ask in (("postgresql", discovery_servers.postgresql), ("mariadb", discovery_servers.mariadb)):

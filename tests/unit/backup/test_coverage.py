@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -202,7 +205,7 @@ def test_redis_hides_nothing_that_lies_beside_its_files(root: Path) -> None:
     assert {("redis", f"{root}/data"), ("redis", f"{root}/cache")} < set(walked(root).servers)
 
 
-def test_a_mariadb_without_databases_says_nothing_of_another_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_mariadb_without_databases_hides_no_other_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The volume of a container, beside a server of the host that holds nothing yet."""
     client = tmp_path / "mariadb"
     client.write_text(f"#!/bin/sh\necho {tmp_path}/own/; [ ! -e {tmp_path}/rows ] || cat {tmp_path}/rows\n")
@@ -248,6 +251,48 @@ def test_a_network_filesystem_is_unknown() -> None:
     )
     assert judge(found, [], [])["status"] == "unknown"
     assert judge(found, [files("/nfs")], [])["status"] == "covered"
+
+
+def test_a_network_filesystem_is_never_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server may be gone, and then whoever looks at it waits for ever."""
+    (root / "link").symlink_to(root / "data/deep")
+    mounted = [
+        Mount("/", "ext4", "8:1", ["rw"], ["rw"]),
+        Mount(f"{root}/pg", "nfs4", "0:9", ["rw"], ["rw"]),
+        Mount(f"{root}/pg/local", "ext4", "8:2", ["rw"], ["rw"]),
+        Mount(f"{root}/data/deep", "cifs", "0:10", ["rw"], ["rw"]),
+    ]
+    (root / "pg/local").mkdir()
+    monkeypatch.setattr(discovery, "PARENTS", (str(root),))
+    monkeypatch.setattr(discovery, "SINGLE", ())
+    monkeypatch.setattr(discovery, "PASSING", re.compile("/nowhere"))
+    candidates = discovery.candidates(mounted)
+    assert set(candidates) == {f"{root}/data", f"{root}/empty", f"{root}/pg/local"}
+    walk = discovery.Walk(1000, lambda: False, mounted=mounted).look(candidates)
+    here, all_of_it = (
+        {one["name"]: one["size_bytes"] for one in found}[f"{root}/data"]
+        for found in (walk.findings, walked(root).findings)
+    )
+    assert all_of_it - here == 1000
+
+
+def test_the_repository_and_our_own_directory_are_no_data(root: Path) -> None:
+    skipped = walked(root, skip=[f"{root}/data"])
+    assert skipped.findings == []
+
+
+def test_a_name_that_is_no_text_reaches_the_controller(root: Path) -> None:
+    """Ansible refuses whole results for the sake of one such name."""
+    odd = os.fsencode(root) + b"/caf\xe9"
+    Path(os.fsdecode(odd)).mkdir()
+    Path(os.fsdecode(odd + b"/file")).write_text("data")
+    found = next(one for one in walked(root).findings if "caf" in one["name"])
+    judgement = judge(found, [files(os.fsdecode(odd))], [])
+    json.dumps(judgement, ensure_ascii=False).encode()
+    assert (judgement["name"], judgement["status"]) == (f"{root}/caf\\xe9", "covered")
+    assert judge(found, [], [{"pattern": f"{root}/caf*", "reason": "odd"}])["status"] == "ignored"
+    closed = judge(dict(found, problem=f"{os.fsdecode(odd)}: Permission denied"), [], [])
+    assert closed["reason"] == f"{root}/caf\\xe9: Permission denied"
 
 
 def test_a_server_that_does_not_run_is_unknown(root: Path) -> None:

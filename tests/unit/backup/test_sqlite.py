@@ -163,7 +163,7 @@ def test_the_canary_of_a_snapshot_writes_nothing_where_it_is_proven(tmp_path: Pa
     target = tmp_path / "ld.so.preload"
     source = SqliteSource({"id": "data", "path": "/a.db", "canary": statement.format(target)})
     effects = Effects(State(str(tmp_path / "state")), [], None, lambda: None, lambda: 5.0, str)
-    with pytest.raises(BackupError, match="authori[sz]") as failure:
+    with pytest.raises(BackupError, match="authori") as failure:
         source.prove(str(tmp_path), {}, effects)
     assert failure.value.reason == "proof_failed"
     assert not target.exists()
