@@ -121,6 +121,28 @@ def databases(talk):
     return [row[0] for row in talk.ask("SHOW DATABASES") if row[0].lower() not in SYSTEM]
 
 
+def lacking(talk, named):
+    """What the login may not see, and a dump would leave out without a word: (rights, where), or None.
+
+    `named` are the databases, or None for all of the server. Without other rights a dump fails by itself.
+    """
+    grants = [re.match(r"GRANT (.+?) ON (.+?)\.\* TO ", row[0]) for row in talk.ask("SHOW GRANTS")]
+    held = [(grant.group(2), grant.group(1).split(", ")) for grant in grants if grant]
+    for database in ["*"] if named is None else named:
+        rights = {right for where, some in held if where == "*" or _is_meant(database, where) for right in some}
+        missing = [right for right in ("SELECT", "TRIGGER") if not rights & {right, "ALL PRIVILEGES"}]
+        if missing:
+            return ", ".join(missing), "*.*" if database == "*" else name(database) + ".*"
+    return None
+
+
+def _is_meant(database, where):
+    """Whether a database is one of a grant's, in whose quoted name `%` and `_` are wildcards."""
+    parts = re.findall(r"\\.|.", where.strip("`").replace("``", "`"), re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return bool(re.fullmatch("".join(wild.get(one) or re.escape(one[-1]) for one in parts), database, re.DOTALL))
+
+
 def _of_tables(talk, columns, chosen):
     asked = "SELECT {0} FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({1}) ORDER BY TABLE_SCHEMA, TABLE_NAME"
     return [tuple(row) for row in talk.ask(asked.format(columns, ", ".join(map(text, chosen))))]
