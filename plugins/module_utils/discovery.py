@@ -43,7 +43,10 @@ SQLITE_NAMES = (".db", ".db3", ".sqlite", ".sqlite3")
 SQLITE_ASIDE = tuple(name + aside for name in SQLITE_NAMES for aside in ("-wal", "-shm", "-journal"))
 SQLITE_MAGIC = b"SQLite format 3\x00"
 # A file in the data directory of a server -> the kind of server.
-SIGNS = (("PG_VERSION", "postgresql"), ("ibdata1", "mariadb"), ("dump.rdb", "redis"), ("appendonlydir", "redis"))
+SIGNS = (("PG_VERSION", "postgresql"), ("ibdata1", "mariadb"))
+# Redis writes where it was started, maybe among what others have there.
+REDIS_SIGNS = ("dump.rdb", "appendonlydir")
+OF_REDIS = re.compile(r"dump\.rdb|appendonlydir|appendonly\.aof|temp-.*\.(rdb|aof)|nodes\.conf")
 _RAISE = "Raise max_entries or timeout_s (roundsman_coverage_max_entries, roundsman_coverage_timeout_s)."
 
 
@@ -59,10 +62,17 @@ def candidates(mounted):
             found.setdefault(mount.path, "a mounted filesystem ({0})".format(mount.kind))
     real = {}
     for path in sorted(found, key=lambda path: (len(path), path)):
+        # Asking a network filesystem whose server is gone never ends.
+        if _is_remote(mounted, path):
+            continue
         place = os.path.realpath(path)
-        if os.path.isdir(place) and place != "/" and not PASSING.fullmatch(place):
+        if not _is_remote(mounted, place) and os.path.isdir(place) and place != "/" and not PASSING.fullmatch(place):
             real.setdefault(place, found[path])
     return real
+
+
+def _is_remote(mounted, path):
+    return any(mounts.NETWORK.fullmatch(one.kind) and one.path != "/" for one in mounts.holding(mounted, path))
 
 
 def _names(directory):
@@ -89,16 +99,19 @@ def remote(mounted):
 class Walk:
     """One bounded walk over all candidates."""
 
-    def __init__(self, max_entries, is_over, skip=()):
+    def __init__(self, max_entries, is_over, skip=(), mounted=()):
         self._left = max_entries
         self._is_over = is_over
         self._skip = {os.path.realpath(path) for path in skip}
+        self._remote = {one.path for one in mounted if mounts.NETWORK.fullmatch(one.kind)}
         self.findings = []
         self.servers = []  # (kind, data directory)
 
     def look(self, candidates):
         unfinished = []
         for path, why in candidates.items():
+            if path in self._skip:
+                continue
             found = self._directory(path, why, self._skip | set(candidates) - {path})
             if found is None:
                 unfinished.append(path)
@@ -135,6 +148,9 @@ class Walk:
             if kind:
                 self.servers.append((kind, directory))
                 continue
+            if not names.isdisjoint(REDIS_SIGNS):
+                self.servers.append(("redis", directory))
+                entries = [one for one in entries if not OF_REDIS.fullmatch(one[0].name)]
             found["size_bytes"] += sum(self._file(entry, info) for entry, info in entries if stat.S_ISREG(info.st_mode))
             pending += [
                 entry.path
@@ -157,6 +173,8 @@ class Walk:
         with os.scandir(directory) as entries:
             for entry in entries:
                 self._left -= 1
+                if entry.path in self._remote:
+                    continue
                 try:
                     found.append((entry, entry.stat(follow_symlinks=False)))
                 except FileNotFoundError:

@@ -21,16 +21,16 @@ PATIENCE_S = 15
 POSTGRESQL = """SELECT coalesce(json_agg(json_build_array(datname, pg_database_size(oid))), '[]') FROM pg_database
     WHERE NOT datistemplate AND datallowconn AND (datname <> current_database() OR EXISTS (SELECT FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_|^information_schema$'))"""
-MARIADB = """SELECT @@datadir, hex(s.schema_name), coalesce(sum(t.data_length + t.index_length), 0)
+MARIADB = """SELECT @@datadir; SELECT hex(s.schema_name), coalesce(sum(t.data_length + t.index_length), 0)
     FROM information_schema.schemata s LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name
     WHERE s.schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') GROUP BY s.schema_name"""
 _START = "Start it and look again, or name {0} in roundsman_coverage_ignore with the reason."
 
 
-def unseen(kind, directory, problem, remedy=None):
-    """The finding for a server whose databases could not be listed."""
-    why = "the data directory of a {0} server".format(kind)
-    return finding(kind, directory, why, directory, problem=problem, remedy=remedy or _START.format(directory))
+def unseen(kind, directory, problem, remedy=None, port=None, apart=True):
+    """The finding for a server whose databases could not be listed; `apart` unless it runs on this host itself."""
+    why, remedy = "the data directory of a {0} server".format(kind), remedy or _START.format(directory)
+    return finding(kind, directory, why, directory, port, problem=problem, remedy=remedy, apart=apart)
 
 
 def postgresql(directory):
@@ -49,7 +49,8 @@ def postgresql(directory):
     argv = ["psql", "-XAtqw", "-h", place, "-p", str(port), "-d", "postgres", "-c", POSTGRESQL]
     said, problem = _asked(argv, owner)
     if problem:
-        return [unseen("postgresql", directory, problem, "Make that query work for " + owner + ", or ignore it.")]
+        remedy = "Make that query work for " + owner + ", or ignore it."
+        return [unseen("postgresql", directory, problem, remedy, port, apart=False)]
     why = "a database of the server in {0}".format(directory)
     return [finding("postgresql", name, why, directory, port, size) for name, size in json.loads(said)]
 
@@ -58,14 +59,14 @@ def mariadb(directory):
     program = next((name for name in ("mariadb", "mysql") if shutil.which(name)), "mariadb")
     said, problem = _asked([program, "--batch", "--skip-column-names", "--execute", MARIADB], None)
     if problem:
-        return [unseen("mariadb", directory, problem)]
-    rows = [line.split("\t") for line in said.splitlines()]
-    if any(os.path.realpath(row[0]) != directory for row in rows):
+        return [unseen("mariadb", directory, problem, apart=directory not in _homes_of("mariadbd", "mysqld"))]
+    place, *lines = said.split("\n")[:-1]
+    if os.path.realpath(place) != directory:
         return [unseen("mariadb", directory, "the server that answers has its data in another directory")]
     why = "a database of the server in {0}".format(directory)
     return [
         finding("mariadb", bytes.fromhex(name).decode("utf-8", "replace"), why, directory, None, int(size))
-        for _place, name, size in rows
+        for name, size in (line.split("\t") for line in lines)
     ]
 
 
@@ -77,7 +78,8 @@ def redis(directories):
         found += findings
         owned.add(directory)
     problem = "no Redis server that runs here says that this is its data directory"
-    return found + [unseen("redis", path, problem) for path in sorted(set(directories) - owned)]
+    homes, silent = _homes_of("redis-server", "valkey-server"), sorted(set(directories) - owned)
+    return found + [unseen("redis", path, problem, apart=path not in homes) for path in silent]
 
 
 def _redis_at(host, port):
@@ -127,6 +129,15 @@ def _pids_of(*programs):
         with contextlib.suppress(OSError):
             if process.program_of(pid) in programs and os.readlink("/proc/{0}/ns/pid".format(pid)) == here:
                 found.append(pid)
+    return found
+
+
+def _homes_of(*programs):
+    """Where such servers work that run on this host itself: each of these kinds does in its data directory."""
+    found = set()
+    for pid in _pids_of(*programs):
+        with contextlib.suppress(OSError):
+            found.add(os.readlink("/proc/{0}/cwd".format(pid)))
     return found
 
 

@@ -29,6 +29,8 @@ def prove(session, record, header, copy, self_test):
     effects = session.effects()
     # The runbook and the manifest lie beside them.
     saved = [os.fsencode(copy) + tree.raw(path) for path in header["paths"]]
+    if any(b".." in path.split(b"/") for path in saved):
+        raise BackupError("proof_failed", "the manifest names a path that leads out of the copy")
     if source.SPOOLS:
         copy = os.fsdecode(saved[0])
     findings = _findings(expected, source.prove(copy, expected, effects))

@@ -64,7 +64,7 @@ options:
     default: true
   spool_dir:
     description:
-      - A directory with room for what sources dump before it is saved, in private directories of the sources' names.
+      - A directory with room for what sources dump before it is saved, in private directories C(roundsman-SOURCE).
       - Defaults to C(spool) in O(state_dir).
     type: path
   controller_time_s:

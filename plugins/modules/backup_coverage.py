@@ -92,7 +92,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import discovery, discovery_servers, mounts
-from ..module_utils.coverage import judge
+from ..module_utils.coverage import judged
 from ..module_utils.redaction import without_credentials
 from ..module_utils.repository import local_path
 from ..module_utils.sources import registry
@@ -110,6 +110,7 @@ def found_on_host(params):
         params["max_entries"],
         lambda: time.monotonic() > deadline,
         own + ([os.fsdecode(repository)] if repository else []),
+        mounted,
     ).look(discovery.candidates(mounted))
     findings = walk.findings + discovery.remote(mounted)
     for kind, ask in (("postgresql", discovery_servers.postgresql), ("mariadb", discovery_servers.mariadb)):
@@ -139,7 +140,7 @@ def main():
     params = module.params
     registry.require_sound(module, params["sources"])
     started = time.monotonic()
-    findings = [judge(found, params["sources"], params["ignore"]) for found in found_on_host(params)]
+    findings = judged(found_on_host(params), params["sources"], params["ignore"])
     record = {
         "findings": sorted(findings, key=lambda one: (one["kind"], one["name"])),
         "sources": [

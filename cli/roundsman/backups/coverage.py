@@ -13,7 +13,7 @@ from roundsman.times import moment, span
 Row = Mapping[str, Any]
 Look = tuple[str, Row]  # when, what the coverage record holds
 
-PATIENCE = timedelta(days=30)  # with evidence, where a source says neither `prove` nor `verify_every`
+PATIENCE = timedelta(days=30)  # with a look, and with evidence where a source says neither `prove` nor `verify_every`
 SEEN_RESTORED = ("restored", "proven")
 DATABASES = ("postgresql", "mariadb", "redis", "sqlite")
 SAVEABLE = (*DATABASES, "directory")
@@ -59,7 +59,11 @@ def _of_host(host: str, look: Look | None, snapshots: Sequence[Row], now: dateti
         remedy = f"roundsman backup coverage --limit {host}"
         yield Gap(host, "unknown", "host", host, None, "nobody has looked what is on this host", remedy)
         return
-    _at, coverage = look
+    at, coverage = look
+    if now - moment(at) > PATIENCE:
+        remedy = f"roundsman backup coverage --limit {host}"
+        old = f"nobody has looked what is on this host for {span((now - moment(at)).total_seconds())}"
+        yield Gap(host, "unknown", "host", host, None, old, remedy)
     if not coverage["sources"]:
         yield Gap(host, "gap", "host", host, None, "no source at all: nothing of this host is saved", "see its lines")
     for one in coverage["findings"]:

@@ -21,11 +21,16 @@ def draw_found(console: Console, found: Sequence[Row]) -> None:
         console.print("nothing of that name is in any snapshot")
         return
     drawn = table("source", "path", "snapshot", "made", "size", "modified", "")
+    shown = None
     for number, one in enumerate(found):
-        if one["change"] == "same":
+        # The first one that is told may be the same as one from before --since.
+        before, shown = shown, (one["source"], one["path"])
+        if one["change"] == "same" and before == shown:
             continue
         following = 0
-        while number + following + 1 < len(found) and found[number + following + 1]["change"] == "same":
+        for later in found[number + 1 :]:
+            if later["change"] != "same" or (later["source"], later["path"]) != shown:
+                break
             following += 1
         also = f"the same in {counted(following, 'later snapshot')}" if following else ""
         if not one["complete"]:

@@ -43,6 +43,10 @@ _EXPLANATIONS = {
     "engine_failed": "restic failed",
 }
 
+_TOO_MUCH = (
+    "Of what was found so much is to be told that the end of it is missing. Nothing is shown. Give a narrower pattern, "
+    "or name the source."
+)
 _INSTALL = (
     ("apt-get", "sudo apt-get install restic"),
     ("dnf", "sudo dnf install restic"),
@@ -183,6 +187,13 @@ class Restic(Engine):
             raise self.failure(doing, said)
         return said.out
 
+    def _ask_at_once(self, doing, argv):
+        """Without a lock, so without waiting for anybody."""
+        said = self._once([*argv, "--no-lock"])
+        if said.rc != 0:
+            raise self.failure(doing, said, "timeout" if said.rc is None else None)
+        return said.out
+
     def repository_id(self):
         out = self._ask_quickly("opening the repository", ["cat", "config", "--no-cache"])
         return words.json.loads(out)["id"]
@@ -227,7 +238,12 @@ class Restic(Engine):
 
     def find(self, pattern, host, source):
         argv = words.find_command(pattern, host, source)
-        return words.found_entries(self._ask_quickly("searching", argv))
+        # It reads the trees of all snapshots, which may take long without anything being wrong.
+        out = self._ask_at_once("searching", argv)
+        try:
+            return words.found_entries(out)
+        except ValueError:
+            raise BackupError("engine_failed", _TOO_MUCH) from None
 
     def dump(self, snapshot, path, stream):
         self._ask("reading {0}".format(path), ["dump", "--no-cache", snapshot, path], stdout=stream)

@@ -136,7 +136,13 @@ class Effects:
         """An empty private directory for what a source dumps, always the same one, so that what a crash left there is
         removed and the engine finds the parent. `user` (a name) owns it when given.
         """
-        path = os.path.join(self._spool_dir or self.state.make("spool"), source_id)
+        if self._spool_dir:
+            # Others have their things there, too, maybe under the name of the source.
+            path = os.path.join(self._spool_dir, "roundsman-" + source_id)
+        else:
+            path = os.path.join(self.state.make("spool"), source_id)
+        if os.path.islink(path):
+            os.unlink(path)
         remove_tree(path)
         make_private(path, user)
         require_room(path, needed_bytes, _NO_ROOM)

@@ -51,10 +51,15 @@ class MariadbSource:
     def prepare(self, effects):
         server = self._server()
         with ask.session(effects, server) as talk:
+            is_mariadb = "MariaDB" in talk.ask("SELECT VERSION()")[0][0]
             chosen = self._chosen(talk)
+            lacks = ask.lacking(talk, self._named)
+            # MySQL tells of the rights of roles in another way.
+            if lacks and is_mariadb:
+                raise BackupError("dump_failed", _LACKS.format(*lacks))
             self._spool = effects.spool(self._spec["id"], ask.data_bytes(talk, chosen) if chosen else 0)
             values, warnings, canary_at = self._dump(effects, server, talk, chosen) if chosen else ({}, [], None)
-            if "MariaDB" in talk.ask("SELECT VERSION()")[0][0]:
+            if is_mariadb:
                 values["accounts"] = dump_users(effects, server, os.path.join(self._spool, USERS))
             else:
                 warnings.append("accounts and grants of MySQL are not saved: only mariadb-dump can dump them")
@@ -219,6 +224,10 @@ def _half_way(path, words):
 
 _SYSTEM = "database: {0} belong to the server; its accounts are saved in any case"
 _NOT_THERE = "The server has not {0}. Nothing was saved. Correct database, or give the login rights to see them."
+_LACKS = (
+    "The login has no right to {0} on {1}, so that the dump would lack what it does not see, and nobody would notice. "
+    "Nothing was saved. Grant it, or name the databases that the login sees all of."
+)
 _RESTRUCTURED = (
     "Tables were made, dropped or converted while they were dumped: {0}. Nothing was saved, because the dump may hold "
     "some of the old and some of the new. Back up again when no migration runs."

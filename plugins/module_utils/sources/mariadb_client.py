@@ -20,6 +20,9 @@ SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 # Accounts that a fresh server has as well.
 OWN_ACCOUNTS = ("", "PUBLIC", "mariadb.sys", "mysql", "root")
 _NEVER_MIND_LIMITS = "SET SESSION wait_timeout=86400; SET time_zone='+00:00'; /*M!100100 SET max_statement_time=0 */"
+# A dump or a canary can come with the snapshot of a host in strange hands: the client must neither run its `\! command`
+# here, as root, nor send files of ours to the server that the dump is loaded into.
+_STATEMENTS_ONLY = ("--binary-mode", "--local-infile=0")
 _ESCAPED = {"\\t": "\t", "\\n": "\n", "\\0": "\0", "\\\\": "\\"}
 
 # options (first words after the program's name), environment (with the password), cwd (what a relative socket is below)
@@ -35,7 +38,7 @@ def server_of(spec):
 
 def client(server, *more):
     """The words of a client that reads statements."""
-    return [program(*CLIENTS), *server.options, "--default-character-set=utf8mb4", *more]
+    return [program(*CLIENTS), *server.options, "--default-character-set=utf8mb4", *_STATEMENTS_ONLY, *more]
 
 
 def name(identifier):
@@ -116,6 +119,28 @@ def session(effects, server, reason="dump_failed"):
 def databases(talk):
     """The names of all databases but the server's own."""
     return [row[0] for row in talk.ask("SHOW DATABASES") if row[0].lower() not in SYSTEM]
+
+
+def lacking(talk, named):
+    """What the login may not see, and a dump would leave out without a word: (rights, where), or None.
+
+    `named` are the databases, or None for all of the server. Without other rights a dump fails by itself.
+    """
+    grants = [re.match(r"GRANT (.+?) ON (.+?)\.\* TO ", row[0]) for row in talk.ask("SHOW GRANTS")]
+    held = [(grant.group(2), grant.group(1).split(", ")) for grant in grants if grant]
+    for database in ["*"] if named is None else named:
+        rights = {right for where, some in held if where == "*" or _is_meant(database, where) for right in some}
+        missing = [right for right in ("SELECT", "TRIGGER") if not rights & {right, "ALL PRIVILEGES"}]
+        if missing:
+            return ", ".join(missing), "*.*" if database == "*" else name(database) + ".*"
+    return None
+
+
+def _is_meant(database, where):
+    """Whether a database is one of a grant's, in whose quoted name `%` and `_` are wildcards."""
+    parts = re.findall(r"\\.|.", where.strip("`").replace("``", "`"), re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return bool(re.fullmatch("".join(wild.get(one) or re.escape(one[-1]) for one in parts), database, re.DOTALL))
 
 
 def _of_tables(talk, columns, chosen):

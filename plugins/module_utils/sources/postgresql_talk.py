@@ -24,6 +24,9 @@ LOGIN_KEYS = ("host", "port", "login", "password", "user")
 # Our transaction only waits while pg_dump works in its snapshot; how long it all may take is for our own time limit.
 _OPTIONS = "-c lock_timeout={0} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0".format(LOCK_WAIT)
 _LIBPQ = (("PGHOST", "host"), ("PGPORT", "port"), ("PGUSER", "login"), ("PGPASSWORD", "password"))
+# A canary is a time, whose text is the same in the server of a proof, whatever zones and styles hosts, databases and
+# roles have.
+_PLAIN = {"PGTZ": "UTC", "PGDATESTYLE": "ISO"}
 _SEPARATOR, _END = "\x1f", "\x1e"
 
 
@@ -108,6 +111,7 @@ def talk(effects, server, database, reason="dump_failed"):
     pipe = subprocess.PIPE
     with tempfile.TemporaryFile() as errors:
         options = dict(at(server, database), stdin=pipe)
+        options["environment"].update(_PLAIN)
         with effects.start(argv, "Talking to PostgreSQL", pipe, errors, **options) as process:
             yield Talk(effects, process, errors, reason)
 

@@ -101,6 +101,8 @@ class SqliteSource:
     def _values(self, path, tick, refused="proof_failed"):
         """What is in a database that nobody writes to: its integrity, the rows of its tables, the canary."""
         with opened(path, "immutable=1", tick) as connection:
+            # The canary may have come with the snapshot of another host: no VACUUM INTO, and no other database.
+            connection.set_authorizer(_in_this_database_only)
             try:
                 found = [row[0] for row in connection.execute("PRAGMA integrity_check(%d)" % SHOWN)]
                 values = {"integrity": "; ".join(found)}
@@ -129,6 +131,11 @@ def _sqlite3():
 def error_class():
     """What all errors of SQLite are."""
     return _sqlite3().Error
+
+
+def _in_this_database_only(action, *_about):
+    sqlite3 = _sqlite3()
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 @contextlib.contextmanager

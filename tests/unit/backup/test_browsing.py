@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.browsing import differences
+from ansible_collections.roundsman.fleet.plugins.module_utils.engines import restic
+from ansible_collections.roundsman.fleet.plugins.module_utils.engines.base import BackupError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +95,39 @@ def test_diff_of_two_snapshots_and_of_what_is_live(history: tuple[Anna, list[str
     assert first["reason"] == "no_snapshot"
     assert "no complete snapshot before" in first["msg"]
     assert anna.call("backup_diff", **anna.arguments(snapshot="00000000"))["reason"] == "no_snapshot"
+
+
+RESTIC = """#!/bin/sh
+case "$*" in
+version) echo "restic 0.18.0 compiled with go1.24";;
+*find*) sleep 1; cat "$ANSWER";;
+esac
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[restic.Restic, Path]:
+    """A restic that needs longer to search than one may take to answer, and the file with what it says."""
+    script, answer = tmp_path / "restic", tmp_path / "answer"
+    script.write_text(RESTIC)
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(restic, "OPEN_LIMIT_S", 0.2)
+    access = {"repository": "/r", "password": "p", "environment": {"ANSWER": str(answer)}, "cache_dir": str(tmp_path)}
+    limits = {**dict.fromkeys(restic.LIMITS, 0), "processors": 0}
+    more = {"deadline": time.monotonic() + 60, "lock_timeout_s": 0, "limits": limits, "redact": str, "keep_fds": ()}
+    return restic.Restic({**access, **more}), answer
+
+
+def test_a_search_may_take_as_long_as_anything(slow: tuple[restic.Restic, Path]) -> None:
+    """It reads the trees of all snapshots; a repository that is large is not one that cannot be reached."""
+    engine, answer = slow
+    answer.write_text("[]")
+    assert engine.find("*.conf", "anna", None) == []
+
+
+def test_too_much_to_tell_is_no_crash(slow: tuple[restic.Restic, Path]) -> None:
+    engine, answer = slow
+    answer.write_text('[{"snapshot": "ab", "matches": [')  # as it is cut off at what one call may hold
+    with pytest.raises(BackupError, match="Give a narrower pattern"):
+        engine.find("*", "anna", None)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils import discovery, discovery_servers
-from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge
+from ansible_collections.roundsman.fleet.plugins.module_utils.coverage import finding, judge, judged
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines import process
 from ansible_collections.roundsman.fleet.plugins.module_utils.mounts import Mount
 from hypothesis import given, settings
@@ -101,11 +104,32 @@ def test_a_database_is_covered_by_name_and_server(more: dict[str, Any], status: 
 
 
 def test_what_could_not_be_listed_is_unknown_and_never_covered_by_names() -> None:
-    silent = discovery_servers.unseen("postgresql", "/var/lib/postgresql/15/main", "it does not run")
+    at = ("postgresql", "/var/lib/postgresql/15/main", "it refuses")
+    silent = discovery_servers.unseen(*at, port=5432, apart=False)
     named = {"id": "pg", "type": "postgresql", "database": "shop"}
-    assert verdict(silent) == ("unknown", [], "it does not run")
+    assert verdict(silent) == ("unknown", [], "it refuses")
     assert verdict(silent, named)[0] == "unknown"
     assert verdict(silent, {"id": "pg", "type": "postgresql"})[0] == "covered"
+    assert verdict(silent, {"id": "pg", "type": "postgresql", "port": 5433})[0] == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb", "redis"])
+def test_a_source_of_the_host_s_server_does_not_cover_one_that_does_not_run_here(kind: str) -> None:
+    """The volume of a container, or what an upgrade left: the source never reaches it."""
+    volume = discovery_servers.unseen(kind, "/var/lib/docker/volumes/shop/_data", "it runs apart from this host")
+    assert verdict(volume, {"id": "all", "type": kind}) == ("unknown", [], "it runs apart from this host")
+
+
+def test_a_source_without_a_port_covers_one_server_of_several() -> None:
+    other = finding("postgresql", "crm", "a database", "/var/lib/postgresql/17/main", 5433, 10)
+    cache = finding("redis", "localhost:6380", "a server", None, 6380, 10)
+    sources = [{"id": "pg", "type": "postgresql"}, {"id": "redis", "type": "redis"}]
+    statuses = [one["status"] for one in judged([SHOP, other, cache], sources, [])]
+    assert statuses == ["covered", "gap", "gap"]
+    # Debian's client finds it, when it is the only one.
+    assert [one["status"] for one in judged([other], sources, [])] == ["covered"]
+    by_socket = {"id": "redis", "type": "redis", "socket": "/run/cache.sock"}
+    assert judged([cache], [by_socket], [])[0]["status"] == "covered"
 
 
 def test_what_is_ignored_says_why_and_what_is_saved_is_not_ignored() -> None:
@@ -170,6 +194,31 @@ def test_the_walk_finds_data_databases_and_servers(root: Path) -> None:
     assert not walked(root, skip=[f"{root}/data/deep", f"{root}/pg/15"]).servers
 
 
+def test_redis_hides_nothing_that_lies_beside_its_files(root: Path) -> None:
+    """It writes its dump into the directory that it was started in."""
+    (root / "data/dump.rdb").write_bytes(b"r" * 300)
+    (root / "cache/appendonlydir").mkdir(parents=True)
+    (root / "cache/appendonlydir/a.aof").write_bytes(b"r" * 300)
+    before = {one["name"]: one["size_bytes"] for one in walked(root).findings}
+    assert {f"{root}/data", f"{root}/data/app.db"} == set(before)
+    assert before[f"{root}/data"] > 1000
+    assert {("redis", f"{root}/data"), ("redis", f"{root}/cache")} < set(walked(root).servers)
+
+
+def test_a_mariadb_without_databases_hides_no_other_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The volume of a container, beside a server of the host that holds nothing yet."""
+    client = tmp_path / "mariadb"
+    client.write_text(f"#!/bin/sh\necho {tmp_path}/own/; [ ! -e {tmp_path}/rows ] || cat {tmp_path}/rows\n")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (found,) = discovery_servers.mariadb(f"{tmp_path}/volume")
+    assert (found["apart"], "another directory" in found["problem"]) == (True, True)
+    assert discovery_servers.mariadb(f"{tmp_path}/own") == []
+    (tmp_path / "rows").write_text("73686F70\t4096\n")
+    (shop,) = discovery_servers.mariadb(f"{tmp_path}/own")
+    assert (shop["name"], shop["size_bytes"]) == ("shop", 4096)
+
+
 @pytest.mark.parametrize("gone", ["data/deep", "data", "empty"])
 def test_a_directory_that_somebody_removes_meanwhile_is_no_finding(root: Path, gone: str) -> None:
     candidates = {str(path): "here" for path in sorted(root.iterdir())}
@@ -202,6 +251,48 @@ def test_a_network_filesystem_is_unknown() -> None:
     )
     assert judge(found, [], [])["status"] == "unknown"
     assert judge(found, [files("/nfs")], [])["status"] == "covered"
+
+
+def test_a_network_filesystem_is_never_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server may be gone, and then whoever looks at it waits for ever."""
+    (root / "link").symlink_to(root / "data/deep")
+    mounted = [
+        Mount("/", "ext4", "8:1", ["rw"], ["rw"]),
+        Mount(f"{root}/pg", "nfs4", "0:9", ["rw"], ["rw"]),
+        Mount(f"{root}/pg/local", "ext4", "8:2", ["rw"], ["rw"]),
+        Mount(f"{root}/data/deep", "cifs", "0:10", ["rw"], ["rw"]),
+    ]
+    (root / "pg/local").mkdir()
+    monkeypatch.setattr(discovery, "PARENTS", (str(root),))
+    monkeypatch.setattr(discovery, "SINGLE", ())
+    monkeypatch.setattr(discovery, "PASSING", re.compile("/nowhere"))
+    candidates = discovery.candidates(mounted)
+    assert set(candidates) == {f"{root}/data", f"{root}/empty", f"{root}/pg/local"}
+    walk = discovery.Walk(1000, lambda: False, mounted=mounted).look(candidates)
+    here, all_of_it = (
+        {one["name"]: one["size_bytes"] for one in found}[f"{root}/data"]
+        for found in (walk.findings, walked(root).findings)
+    )
+    assert all_of_it - here == 1000
+
+
+def test_the_repository_and_our_own_directory_are_no_data(root: Path) -> None:
+    skipped = walked(root, skip=[f"{root}/data"])
+    assert skipped.findings == []
+
+
+def test_a_name_that_is_no_text_reaches_the_controller(root: Path) -> None:
+    """Ansible refuses whole results for the sake of one such name."""
+    odd = os.fsencode(root) + b"/caf\xe9"
+    Path(os.fsdecode(odd)).mkdir()
+    Path(os.fsdecode(odd + b"/file")).write_text("data")
+    found = next(one for one in walked(root).findings if "caf" in one["name"])
+    judgement = judge(found, [files(os.fsdecode(odd))], [])
+    json.dumps(judgement, ensure_ascii=False).encode()
+    assert (judgement["name"], judgement["status"]) == (f"{root}/caf\\xe9", "covered")
+    assert judge(found, [], [{"pattern": f"{root}/caf*", "reason": "odd"}])["status"] == "ignored"
+    closed = judge(dict(found, problem=f"{os.fsdecode(odd)}: Permission denied"), [], [])
+    assert closed["reason"] == f"{root}/caf\\xe9: Permission denied"
 
 
 def test_a_server_that_does_not_run_is_unknown(root: Path) -> None:

@@ -9,9 +9,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils import proof
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines.base import BackupError
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources import registry
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base import Effects
@@ -147,6 +149,20 @@ def test_a_full_disk_ends_the_dump_even_of_a_command_that_does_not_mind(anna: An
     assert anna.snapshots() == []
 
 
+def test_what_lies_in_the_spool_directory_is_not_ours_to_remove(anna: Anna) -> None:
+    """Somebody names the largest filesystem, where the application of the source's name has its data."""
+    disk = anna.root / "srv"
+    (disk / "data").mkdir(parents=True)
+    (disk / "data" / "live").write_text("precious")
+    (disk / "roundsman-data").symlink_to(disk / "data")
+    wish = anna.arguments(source=custom(), spool_dir=str(disk))
+    for check_mode in (True, False):
+        assert not anna.call("backup", _ansible_check_mode=check_mode, **wish).get("failed")
+        assert (disk / "data" / "live").read_text() == "precious"
+    assert [one.name for one in disk.iterdir()] == ["data"]
+    assert stat.S_IMODE((disk / "data").stat().st_mode) == stat.S_IMODE(disk.stat().st_mode)
+
+
 def test_a_check_that_answers_otherwise_or_fails_later_is_damage(anna: Anna) -> None:
     answer = anna.root / "answer"
     check = f'cat "{answer}"; test ! -e "{answer}.bad"'
@@ -175,6 +191,23 @@ def test_a_snapshot_cannot_bring_its_own_command(anna: Anna) -> None:
         assert (record["outcome"], record["reason"]) == ("unknown", "unprivileged")
         assert (record["level"], record["failed_level"]) == ("restored", "proven")
         assert not ran.exists()
+
+
+def test_a_snapshot_cannot_lead_the_drill_out_of_the_copy(tmp_path: Path) -> None:
+    """The self-test cuts a file of the copy in half; a manifest that an intruder wrote must not choose another one."""
+    victim, copy = tmp_path / "victim", tmp_path / "copy"
+    victim.write_text("live and well")
+    copy.mkdir()
+    header = {
+        "definition": {"id": "data", "type": "files", "paths": ["/x"], "check": "true"},
+        "expectations": {"values": {"check": "passed"}, "canary_at": None},
+        "paths": ["/../victim"],
+    }
+    effects = Effects(State(str(tmp_path / "state")), [], None, lambda: None, lambda: 9.0, str)
+    module = SimpleNamespace(params={"checks": {"data": ["true", ""]}})
+    with pytest.raises(BackupError, match="leads out of the copy"):
+        proof.prove(SimpleNamespace(module=module, effects=lambda: effects), {}, header, str(copy), True)
+    assert victim.read_text() == "live and well"
 
 
 def test_the_inventory_names_the_checks_of_a_drill(anna: Anna) -> None:

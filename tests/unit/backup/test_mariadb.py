@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +73,38 @@ def test_a_conversation(client: Path) -> None:
     with ask.session(effects(client), SERVER) as talk:
         assert talk.ask("ROWS") == [["a\tb\\", "NULL"], ["ä\n", ""]]
         assert talk.ask("SET nothing") == []
+
+
+def test_a_client_runs_statements_only(client: Path) -> None:
+    """A dump or a canary may come with the snapshot of an intruder's host; the client runs as root."""
+    words = ask.client(SERVER)
+    assert "--binary-mode" in words  # else a line such as `\! command` in a dump is a command for the shell
+    assert "--local-infile=0" in words
+
+
+ALL_OF_SHOP = ["GRANT RELOAD ON *.* TO `b`@`%`", "GRANT ALL PRIVILEGES ON `shop`.* TO `b`@`%`"]
+BY_A_ROLE = ["GRANT `r` TO `b`@`%`", "GRANT USAGE ON *.* TO `b`@`%`", "GRANT SELECT, TRIGGER ON *.* TO `r`"]
+
+
+@pytest.mark.parametrize(
+    ("grants", "named", "lacks"),
+    [
+        (["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"], None, None),
+        (["GRANT SELECT, RELOAD, SHOW VIEW, EVENT, TRIGGER ON *.* TO `b`@`%`"], None, None),
+        (["GRANT SELECT, RELOAD, SHOW VIEW, EVENT ON *.* TO `b`@`%`"], None, ("TRIGGER", "*.*")),
+        (["GRANT SELECT, RELOAD, SHOW VIEW, EVENT ON *.* TO `b`@`%`"], ["shop"], ("TRIGGER", "`shop`.*")),
+        (BY_A_ROLE, None, None),
+        (ALL_OF_SHOP, ["shop"], None),
+        (ALL_OF_SHOP, None, ("SELECT, TRIGGER", "*.*")),
+        (["GRANT SELECT, TRIGGER ON `shop`.`orders` TO `b`@`%`"], ["shop"], ("SELECT, TRIGGER", "`shop`.*")),
+        (["GRANT SELECT, TRIGGER ON `my\\_%`.* TO `b`@`%`"], ["my_shop"], None),
+        (["GRANT SELECT, TRIGGER ON `my\\_%`.* TO `b`@`%`"], ["myshop"], ("SELECT, TRIGGER", "`myshop`.*")),
+        (["GRANT SELECT, TRIGGER ON `o``d`.* TO `b`@`%`"], ["o`d"], None),
+    ],
+)
+def test_what_a_login_may_not_see_is_known(grants: list[str], named: Any, lacks: Any) -> None:
+    talk: Any = SimpleNamespace(ask=lambda _statement: [[grant] for grant in grants])
+    assert ask.lacking(talk, named) == lacks
 
 
 def test_what_the_server_refuses_ends_the_conversation_without_secrets(client: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.roundsman.fleet.plugins.module_utils.engines.base import BackupError
-from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base import moment_of
+from ansible_collections.roundsman.fleet.plugins.module_utils.sources.base import Effects, moment_of
 from ansible_collections.roundsman.fleet.plugins.module_utils.sources.sqlite import SqliteSource
+from ansible_collections.roundsman.fleet.plugins.module_utils.state import State
 
 from .cast import Anna
 from .test_backup import reason_of, record_of, wait_for
@@ -168,3 +169,17 @@ def test_it_is_put_back_whether_or_not_it_is_still_there(anna: Anna, shop: Path)
 )
 def test_a_canary_may_be_a_time(value: object, moment: str | None) -> None:
     assert moment_of(value) == moment
+
+
+@pytest.mark.parametrize("statement", ["VACUUM INTO '{0}'", "ATTACH '{0}' AS other"])
+def test_the_canary_of_a_snapshot_writes_nothing_where_it_is_proven(tmp_path: Path, statement: str) -> None:
+    """It comes with the snapshot, whose host may be an intruder's, and is asked on the drill host by root."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("CREATE TABLE t (n)")
+    target = tmp_path / "ld.so.preload"
+    source = SqliteSource({"id": "data", "path": "/a.db", "canary": statement.format(target)})
+    effects = Effects(State(str(tmp_path / "state")), [], None, lambda: None, lambda: 5.0, str)
+    with pytest.raises(BackupError, match="authori") as failure:
+        source.prove(str(tmp_path), {}, effects)
+    assert failure.value.reason == "proof_failed"
+    assert not target.exists()

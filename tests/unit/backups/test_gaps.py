@@ -26,6 +26,15 @@ def test_a_host_that_nobody_looked_at_is_unknown() -> None:
     assert (gap.status, gap.kind, gap.remedy) == ("unknown", "host", "roundsman backup coverage --limit db1")
 
 
+def test_a_look_of_long_ago_is_none() -> None:
+    """What was put on the host since then is in no record."""
+    _at, covered = looked(found(status="covered"))
+    assert gaps(["db1"], {"db1": (ago(days=29), covered)}, [snapshot()], NOW) == []
+    (gap,) = gaps(["db1"], {"db1": (ago(days=31), covered)}, [snapshot()], NOW)
+    assert (gap.status, gap.kind, gap.remedy) == ("unknown", "host", "roundsman backup coverage --limit db1")
+    assert "for 31 d" in gap.reason
+
+
 def test_a_host_without_any_source_comes_first() -> None:
     said = of(found(size_bytes=10**12), sources=[], snapshots=[])
     assert [gap.kind for gap in said] == ["host", "directory"]
