@@ -164,9 +164,17 @@ def hosts_meant(settings: Settings, inventories: tuple[str, ...], limit: str | N
     """The hosts that a pattern means in the inventory; None, without a pattern, for all that are known."""
     if limit is None:
         return None
-    from ..runner import InventoryError, inventory_of  # noqa: PLC0415
+    from ..runner import InventoryError, check_inventories, read_inventory  # noqa: PLC0415
 
+    chosen = inventories or settings.inventories
     try:
-        return list(inventory_of(inventories or settings.inventories, limit))
+        check_inventories(chosen)
+        hosts, doubts = read_inventory(chosen, limit)
     except InventoryError as error:
         raise Failure(str(error), ExitCode.USAGE) from None
+    said = "\n".join(["the inventory was not read whole:", *doubts])
+    if doubts and not hosts:
+        raise Failure(said, ExitCode.USAGE)
+    if doubts:
+        click.echo(said, err=True)
+    return list(hosts)

@@ -112,6 +112,9 @@ def test_a_source_that_is_gone_alerts_until_it_is_back(desk: Desk) -> None:
         (["rounds", "-i", "not/there"], "there is no inventory"),
         (["rounds", "--limit", "nobody"], "matches a host of the inventory"),
         (["rounds", "--limit", "here,typo"], "matches a host of the inventory"),
+        (["doctor", "--limit", "here,typo"], "Could not match supplied host pattern"),
+        (["doctor", "--limit", "all,!here"], "no host is meant"),
+        (["alerts", "list", "--limit", "typo"], "Could not match supplied host pattern"),
         (["alerts", "show", "ffff"], "there is no alert ffff"),
         (["runs", "show", "1999"], "there is no run 1999"),
         (["restore", "here", "--source", "shop", "--to", "relative"], "absolute path"),
@@ -162,6 +165,17 @@ def test_half_an_inventory_is_not_taken_for_all_of_it(desk: Desk) -> None:
     done = desk.run("health", "-i", "inventory")
     assert done.returncode == 3
     assert "broken.yml" in done.stdout
+    listed = desk.run("alerts", "list", "-i", "inventory", "--limit", "here")
+    assert (listed.returncode, "broken.yml" in listed.stderr) == (0, True), listed.stderr
+    examined = desk.run("doctor", "-i", "inventory")
+    assert (examined.returncode, "broken.yml" in examined.stdout) == (64, True), examined.stdout
+
+
+def test_a_broken_inventory_is_no_fleet_without_alerts(desk: Desk) -> None:
+    (desk.folder / "hosts.yml").write_text("all: [broken\n")
+    for arguments in (["doctor"], ["alerts", "list", "--limit", "here"]):
+        done = desk.run(*arguments)
+        assert (done.returncode, "nable to parse" in done.stdout + done.stderr) == (64, True), done.stdout + done.stderr
 
 
 def test_a_store_that_is_no_store(desk: Desk) -> None:
