@@ -194,6 +194,36 @@ def test_a_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
     assert "1 of 1 host OK" in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--watch=1s"]])
+def test_whoever_has_read_enough_changes_no_exit_code(desk: Desk, arguments: list[str]) -> None:
+    desk.variables["roundsman_checks"] = [{"type": "load", "crit": "@0:2000"}]
+    desk.write_inventory()
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as closed:
+        done = subprocess.run(
+            [BIN / "roundsman", "health", *arguments], cwd=desk.folder, stdout=closed, stderr=subprocess.PIPE,
+            text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, "Broken pipe" in done.stderr) == (2, False), done.stderr
+
+
+def test_output_that_is_lost_is_neither_a_fault_of_the_store_nor_all_well(desk: Desk) -> None:
+    for arguments, code in ((["health"], 5), (["runs", "list", "--json"], 5), (["runs", "show", "1999"], 64)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [BIN / "roundsman", *arguments], cwd=desk.folder, stdout=full, stderr=subprocess.PIPE, text=True,
+                check=False,
+            )  # fmt: skip
+        lost = "not all of the output could be written: No space left on device" in done.stderr
+        assert (done.returncode, lost, "Traceback" in done.stderr) == (code, code == 5, False), done.stderr
+
+
+def test_without_standard_streams(desk: Desk) -> None:
+    command = f"{BIN / 'roundsman'} runs list >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], cwd=desk.folder, check=False).returncode == 0
+
+
 def test_ctrl_c_during_a_sweep_ends_the_watch(desk: Desk) -> None:
     # Whoever runs the tests in the background of a shell has Ctrl-C ignored in all that they start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
