@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..exits import ExitCode
+from ..words import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,7 @@ class Failure(click.ClickException):
     """A failure in words, without a traceback."""
 
     def __init__(self, message: str, exit_code: ExitCode) -> None:
-        super().__init__(message)
+        super().__init__(visible(message))
         self.exit_code: int = exit_code  # type: ignore[misc] # click documents it as settable
 
 
