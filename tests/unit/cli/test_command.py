@@ -152,6 +152,18 @@ def test_faults_of_the_configuration_name_file_line_and_key_all_at_once(desk: De
         assert fault in done.stderr
 
 
+def test_a_configuration_that_one_may_not_see_is_not_taken_for_none(desk: Desk) -> None:
+    # As a directory of another user, but for root as well.
+    (desk.folder / "roundsman.yml").unlink()
+    place = desk.folder / ".config" / "roundsman"
+    place.parent.mkdir()
+    place.symlink_to(place)
+    command = [BIN / "roundsman", "alerts", "list"]
+    environment = {**{k: v for k, v in os.environ.items() if k != "ROUNDSMAN_CONFIG"}, "HOME": str(desk.folder)}
+    done = subprocess.run(command, cwd=desk.folder, env=environment, check=False, capture_output=True, text=True)
+    assert (done.returncode, f"{place}/roundsman.yml: cannot be read" in done.stderr) == (64, True), done
+
+
 def test_an_inventory_by_a_relative_path(desk: Desk) -> None:
     done = desk.run("health", "-i", "hosts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
