@@ -236,6 +236,25 @@ def test_without_standard_streams(desk: Desk) -> None:
     assert subprocess.run(["/bin/sh", "-c", command], cwd=desk.folder, check=False).returncode == 0
 
 
+def test_ctrl_c_while_the_inventory_is_asked_is_no_mistake(desk: Desk) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    scratch = desk.folder / "scratch"
+    scratch.mkdir()
+    asking = subprocess.Popen(
+        [BIN / "roundsman", "health", "explain", "here"], cwd=desk.folder, env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
+    try:
+        while not list(scratch.glob("roundsman-*/runner")) and asking.poll() is None:
+            time.sleep(0.02)
+        asking.send_signal(signal.SIGINT)
+        _out, said = asking.communicate(timeout=120)
+        assert (asking.returncode, said.strip()) == (130, "interrupted")
+    finally:
+        asking.kill()
+
+
 def test_ctrl_c_during_a_sweep_ends_the_watch(desk: Desk) -> None:
     # Whoever runs the tests in the background of a shell has Ctrl-C ignored in all that they start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
