@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from importlib import import_module, metadata
 
 import click
 
+from . import streams
 from .exits import ExitCode
 
 EXIT_CODES = """\b
@@ -53,20 +52,21 @@ def cli() -> None:
 
 
 def main() -> None:
+    streams.make_lasting()
     try:
         _run()
-    finally:
-        _give_up_on_full_streams()
+    except SystemExit as end:
+        sys.exit(_with_output(end.code))
+    sys.exit(_with_output(ExitCode.FINE))
 
 
-def _give_up_on_full_streams() -> None:
-    """A terminal that is gone or a full disk behind a log must not change the exit code: Python would make it 120."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _with_output(code: str | int | None) -> str | int | None:
+    """The exit code, for output that was lost as well: nobody must take half of it for all."""
+    lost = streams.lost_words(sys.stdout)
+    if lost:
+        click.echo(f"Error: not all of the output could be written: {lost}", err=True)
+    streams.failure(sys.stderr)
+    return ExitCode.RUN_FAILED if lost and not code else code
 
 
 def _run() -> None:

@@ -35,7 +35,7 @@ class Request:
 def ask(settings: Settings, request: Request, module: str) -> dict[str, Mapping[str, Any]]:
     """host -> what a module answers that looks at the inventory alone: nothing is recorded, no store is opened.
 
-    Raises AskError with the words of the module, or else Ansible's.
+    Raises AskError with the words of the module, or else Ansible's; KeyboardInterrupt when a signal ended it.
     """
     answers: dict[str, Mapping[str, Any]] = {}
     refusals: list[str] = []
@@ -52,10 +52,12 @@ def ask(settings: Settings, request: Request, module: str) -> dict[str, Mapping[
         execution = Execution(
             replace(job, work_dir=Path(scratch) / "runner", ledger_dir=Path(scratch) / "ledger"), take
         )
-        with cancelled_by_signals(execution.cancel):
+        with cancelled_by_signals(execution.cancel) as cancelled:
             execution.start()
             while not execution.wait(POLL_S):
                 pass
+    if cancelled.is_set():
+        raise KeyboardInterrupt
     if execution.rc != 0 or not answers:
         words = "\n".join([*refusals, *([] if refusals else execution.last_words)])
         raise AskError(execution.error or words or "ansible-playbook gave no answer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -153,12 +154,28 @@ def embedded_inventory() -> Path:
 
 
 def find_file(explicit: str | None) -> Path | None:
-    """The configuration file: as named, else $ROUNDSMAN_CONFIG, else the first of the usual places."""
+    """The configuration file: as named, else $ROUNDSMAN_CONFIG, else the first of the usual places.
+
+    Raises ConfigError.
+    """
     named = explicit or os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return Path(named)
     usual = [Path(FILE_NAME), Path.home() / ".config/roundsman" / FILE_NAME, Path("/etc/roundsman") / FILE_NAME]
-    return next((path for path in usual if path.is_file()), None)
+    return next((path for path in usual if _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Raises ConfigError where that cannot be told: one's own store, empty, would not say what the fleet is like."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise config_file.ConfigError(
+            f"{path}: cannot be read: {error.strerror}; with --config you may name another"
+        ) from error
+    return stat.S_ISREG(mode)
 
 
 def load(explicit: str | None = None) -> Settings:

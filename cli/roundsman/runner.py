@@ -155,7 +155,7 @@ class Execution:
     def _event(self, event: Mapping[str, Any]) -> bool:
         lines = str(event.get("stdout", "")).splitlines()
         self._lines.extend(lines)
-        self.doubts += [line for line in lines if line.startswith("[WARNING]") and any(sign in line for sign in DOUBTS)]
+        self.doubts += _doubts(lines)
         # An exception here would leave ansible-playbook running without anyone to watch it.
         try:
             if self._on_event:
@@ -163,6 +163,10 @@ class Execution:
         except Exception as error:  # noqa: BLE001
             self._lines.append(f"progress display failed: {error}")
         return False
+
+
+def _doubts(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.startswith("[WARNING]") and any(sign in line for sign in DOUBTS)]
 
 
 @contextlib.contextmanager
@@ -215,9 +219,14 @@ def check_inventories(inventories: Sequence[str]) -> None:
 
 
 def inventory_of(inventories: Sequence[str], limit: str | None) -> dict[str, dict[str, Any]]:
-    """The hosts that a pattern means, and their variables as the inventory has them (templates not rendered).
+    """As `read_inventory`, for whom the hosts are enough that could be read."""
+    return read_inventory(inventories, limit)[0]
 
-    Raises InventoryError with Ansible's words.
+
+def read_inventory(inventories: Sequence[str], limit: str | None) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """(host -> its variables as the inventory has them, templates not rendered; warnings that hosts may be missing).
+
+    Raises InventoryError with Ansible's words, also when a part of the pattern means no host.
     """
     import json  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
@@ -226,11 +235,12 @@ def inventory_of(inventories: Sequence[str], limit: str | None) -> dict[str, dic
     if limit:
         options += ["--limit", limit]
     command = [str(Path(sys.executable).parent / "ansible-inventory"), *options, "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "ANSIBLE_HOST_PATTERN_MISMATCH": "error"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise InventoryError(done.stderr.strip() or "ansible-inventory failed without a word")
     listed = json.loads(done.stdout)
     groups = [group for name, group in listed.items() if name != "_meta"]
     hosts = {host for group in groups for host in group.get("hosts", [])}
     variables = json.loads(json.dumps(listed["_meta"]["hostvars"]).replace(OWN_PYTHON, sys.executable))
-    return {host: variables.get(host, {}) for host in sorted(hosts)}
+    return {host: variables.get(host, {}) for host in sorted(hosts)}, _doubts(done.stderr.splitlines())

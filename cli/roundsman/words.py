@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 
 def counted(number: int, noun: str) -> str:
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
@@ -15,3 +17,11 @@ def size(size_bytes: float) -> str:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
         size_bytes /= 1024
     raise AssertionError
+
+
+def visible(text: str) -> str:
+    r"""The text with every character that a terminal would obey (escapes, bells, changes of direction) written out."""
+    if text.isprintable():
+        return text
+    lines = text.replace("\r\n", "\n")
+    return "".join(c if c in "\n\t" or category(c)[0] != "C" else ascii(c)[1:-1] for c in lines)

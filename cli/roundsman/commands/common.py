@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..exits import ExitCode
+from ..words import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,7 @@ class Failure(click.ClickException):
     """A failure in words, without a traceback."""
 
     def __init__(self, message: str, exit_code: ExitCode) -> None:
-        super().__init__(message)
+        super().__init__(visible(message))
         self.exit_code: int = exit_code  # type: ignore[misc] # click documents it as settable
 
 
@@ -164,9 +165,17 @@ def hosts_meant(settings: Settings, inventories: tuple[str, ...], limit: str | N
     """The hosts that a pattern means in the inventory; None, without a pattern, for all that are known."""
     if limit is None:
         return None
-    from ..runner import InventoryError, inventory_of  # noqa: PLC0415
+    from ..runner import InventoryError, check_inventories, read_inventory  # noqa: PLC0415
 
+    chosen = inventories or settings.inventories
     try:
-        return list(inventory_of(inventories or settings.inventories, limit))
+        check_inventories(chosen)
+        hosts, doubts = read_inventory(chosen, limit)
     except InventoryError as error:
         raise Failure(str(error), ExitCode.USAGE) from None
+    said = "\n".join(["the inventory was not read whole:", *doubts])
+    if doubts and not hosts:
+        raise Failure(said, ExitCode.USAGE)
+    if doubts:
+        click.echo(said, err=True)
+    return list(hosts)

@@ -24,7 +24,7 @@ def doctor(
     from pathlib import Path  # noqa: PLC0415
 
     from ..doctor import check_controller, probe_all, target_of  # noqa: PLC0415
-    from ..runner import InventoryError, check_inventories, inventory_of  # noqa: PLC0415
+    from ..runner import InventoryError, check_inventories, read_inventory  # noqa: PLC0415
     from ..views.checkup import checkup, draw_checkup, failed_setup  # noqa: PLC0415
 
     controller = check_controller(os.environ, Path.home())
@@ -33,12 +33,16 @@ def doctor(
         settings = load_settings(config)
         chosen = inventories or tuple(settings.inventories)
         check_inventories(chosen)
-        hosts = inventory_of(chosen, limit)
+        hosts, doubts = read_inventory(chosen, limit)
     except Failure as error:
         controller.append(failed_setup("configuration", error.message, "correct roundsman.yml"))
     except InventoryError as error:
         controller.append(failed_setup("inventory", str(error), "correct the inventory, or name another one with -i"))
     else:
+        if not hosts and not doubts:
+            controller.append(failed_setup("inventory", "no host is meant", "name hosts, or mean some with --limit"))
+        remedy = "correct the inventory: no run is complete while a part of it cannot be read"
+        controller += [failed_setup("inventory", doubt, remedy) for doubt in doubts]
         defaults = {"ansible_become": True} if become else {}
         targets = [target_of(name, variables, defaults) for name, variables in hosts.items()]
         timeout_s = settings.connect_timeout.total_seconds()

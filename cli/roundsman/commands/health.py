@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import streams
 from ..exits import ExitCode
 from .common import (
     Failure,
@@ -111,7 +112,7 @@ def _look(
             if report and not page:
                 report = session.advised(report, inventories)
             code = _show(report, page, output, clear=interval_s is not None, details=verbose > 0)
-            if interval_s is None:
+            if interval_s is None or streams.failure(sys.stdout):
                 return code
             if session.told_to_stop:
                 return ExitCode.INTERRUPTED

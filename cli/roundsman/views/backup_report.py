@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..backups.report import BackupReport, SourceReport
 from ..times import moment, span
 from ..words import counted, size
 from .draw import table
+from .plain import escape
 from .spark import sparkline
 
 STYLES = {"lost": "bold red", "failing": "bold red", "late": "yellow", "unproven": "yellow", "good": "green"}

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..words import counted, size
 from .draw import table
+from .plain import escape
 
 Row = Mapping[str, Any]
 SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]M[/]"}

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..doctor import Finding, HostReport, Status, worst
 from ..exits import ExitCode
 from ..words import counted
 from .draw import table
+from .plain import escape
 
 STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "bold red", Status.SKIPPED: "dim"}
 

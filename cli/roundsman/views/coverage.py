@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..backups.coverage import Gap
 from ..words import counted, size
 from .draw import table
+from .plain import escape
 
 _STYLES = {"gap": "bold red", "unknown": "magenta"}
 

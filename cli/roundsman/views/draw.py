@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ..alerts.acknowledgement import end_of
@@ -14,6 +13,7 @@ from ..alerts.model import AlertState
 from ..alerts.names import REACHABLE
 from ..times import moment, span
 from ..words import counted, size
+from .plain import escape
 from .report import UNREACHABLE, HostReport, Problem, Report
 
 Row = Mapping[str, Any]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from .draw import table
+from .plain import escape
 
 Row = Mapping[str, Any]
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ..page import HostPage, Line
 from ..times import span
 from ..words import counted, size
 from .draw import draw_recommendations, styled
+from .plain import escape
 from .spark import sparkline
 
 PARTS = {

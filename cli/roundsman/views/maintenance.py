@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..times import span
 from ..words import size
 from .draw import PHONE_WIDTH, table
+from .plain import escape
 from .report import Report
 
 Record = Mapping[str, Any]

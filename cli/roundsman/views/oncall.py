@@ -7,11 +7,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..alerts.oncall import Shift
 from ..oncall import Duty
 from .draw import table
+from .plain import escape
 
 _NOBODY = "[bold red]nobody[/]"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from ..alerts.model import Status
 from ..session import Progress
 from ..words import counted
 from .draw import STYLES
+from .plain import escape
 from .report import results_of
 
 MAX_LINES = 12

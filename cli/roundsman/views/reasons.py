@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..alerts.model import AlertState
 from ..alerts.reasons import Reasons, Standing
 from .draw import styled, table
+from .plain import escape
 
 Row = Mapping[str, Any]
 

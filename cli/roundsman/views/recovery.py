@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..backups.recovery import Plan, told
+from .plain import escape
 
 
 def draw_plans(console: Console, plans: Sequence[Plan], now: datetime, *, delete: bool, safety: bool) -> None:

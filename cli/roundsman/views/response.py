@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..alerts.escalation import Escalation, Policy
 from ..alerts.figures import Figures, Statistics
 from ..times import span
 from ..words import counted
 from .draw import styled, table
+from .plain import escape
 
 # As many as a person reads.
 MOST = 10

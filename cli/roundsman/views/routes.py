@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 
 from ..alerts.intervals import Intervals
 from ..alerts.matchers import Labels, text_of
 from ..alerts.routing import Route, Step, Verdict
 from ..times import span, stamp
+from .plain import escape
 
 _MARKS = {
     Verdict.NOTIFIES: "[bold green]->[/]",

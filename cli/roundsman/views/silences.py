@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..alerts.model import AlertState
 from ..alerts.silencing import Silence, Standing
 from ..times import span
 from ..words import counted
 from .draw import styled
+from .plain import escape
 
 
 def shown(silence: Silence, now: datetime) -> dict[str, Any]:

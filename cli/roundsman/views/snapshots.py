@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from ..times import moment, span
 from ..words import size
 from .draw import table
+from .plain import escape
 
 Row = Mapping[str, Any]
 

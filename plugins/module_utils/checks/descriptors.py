@@ -8,6 +8,7 @@ import collections
 import os
 import re
 
+from ..everybody import are_hidden
 from ..family import family, finding, judge, limits, perf, threshold, worst
 
 OPEN_FILES = re.compile(r"^Max open files +(\d+)", re.MULTILINE)
@@ -74,6 +75,8 @@ def run(spec, _context):
         data.append(perf("process", percent, "%", of_process, (0, 100)))
     if unread:
         words.append("%d processes could not be read" % unread)
+    elif are_hidden():
+        words.append("those of other users are hidden")
     return finding(worst(statuses), ", ".join(words), share, "%", " ".join(data))
 
 

@@ -59,6 +59,10 @@ QUERIES = {
     "size": SIZE,
     "wraparound": WRAPAROUND,
 }
+# Without rights these see only what the login itself does: the first column says whether they see all.
+OF_EVERYBODY = ("connections", "transactions", "lag")
+ASKED_WITH_RIGHTS = """SELECT sees, found.* FROM (SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS sees) AS rights
+    LEFT JOIN (%s) AS found ON true"""
 DIMENSIONS = {
     "connections": "percent",
     "lag": "duration",
@@ -122,6 +126,16 @@ def failure(code, stderr):
     return CannotLookError("PostgreSQL: %s" % words, "correct the check's database, host or sql")
 
 
+def of_everybody(row):
+    """The row that a query of OF_EVERYBODY found, none when it found none; CannotLookError where it cannot find all."""
+    if row[:1] == ["f"]:
+        raise CannotLookError(
+            "this login of PostgreSQL sees only its own sessions",
+            "GRANT pg_monitor TO the login, or check as root (roundsman_health_become: true) without one",
+        )
+    return row[1:] if any(row[1:]) else []
+
+
 def judge_row(spec, row):
     """The Finding on the fields of the first row that psql printed; none means nothing is going on."""
     warn, crit, query = spec["warn"], spec["crit"], spec["query"]
@@ -175,6 +189,9 @@ def run(spec, context):
     own = spec["query"] == "sql"
     statement = spec["sql"].rstrip("; \n") if own else QUERIES[spec["query"]]
     try:
+        if spec["query"] in OF_EVERYBODY:
+            row = ask(spec, context, ASKED_WITH_RIGHTS % statement, context.patience_s)
+            return judge_row(spec, of_everybody(row))
         return judge_row(spec, ask(spec, context, statement, context.patience_s))
     except NoAnswerError as error:
         if own and isinstance(error, StatementTimeoutError):

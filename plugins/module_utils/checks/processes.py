@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from fnmatch import fnmatchcase
 
+from ..everybody import require_all
 from ..family import (
     CannotLookError,
     family,
@@ -70,6 +71,8 @@ def run(spec, context):
     everything = [process.info for process in psutil.process_iter(attributes)]
     if not everything:
         raise CannotLookError("no process is visible", "check that /proc is mounted")
+    if not spec["user"] or spec["user"] != psutil.Process().username():
+        require_all()
     found = [info for info in everything if matches(info, spec)]
     alive = [info for info in found if info["status"] != psutil.STATUS_ZOMBIE]
     return judge_found(alive, len(found) - len(alive), spec, psutil.virtual_memory().total, time.time())

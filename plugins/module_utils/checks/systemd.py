@@ -31,6 +31,9 @@ def describe(unit, states):
         words += ", masked"
     if states.get("Result", "success") != "success":
         words += ", result %s" % states["Result"]
+        # For how long it stays down, RestartSec says; `activating` it is all that time.
+        if states.get("SubState", "").startswith("auto-restart"):
+            return False, words
     return active in FINE, words
 
 

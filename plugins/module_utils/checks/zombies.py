@@ -8,6 +8,7 @@ import collections
 import contextlib
 import os
 
+from ..everybody import require_all
 from ..family import CannotLookError, family, finding, judge, limits, perf, threshold
 
 MOST_NAMED = 5
@@ -44,6 +45,7 @@ def run(spec, _context):
     everything = processes()
     if not everything:
         raise CannotLookError("no process is visible", "check that /proc is mounted")
+    require_all()
     parents = negligent(everything)
     count = sum(number for number, _parent in parents)
     thresholds = spec["warn"], spec["crit"]

@@ -112,6 +112,9 @@ def test_a_source_that_is_gone_alerts_until_it_is_back(desk: Desk) -> None:
         (["rounds", "-i", "not/there"], "there is no inventory"),
         (["rounds", "--limit", "nobody"], "matches a host of the inventory"),
         (["rounds", "--limit", "here,typo"], "matches a host of the inventory"),
+        (["doctor", "--limit", "here,typo"], "Could not match supplied host pattern"),
+        (["doctor", "--limit", "all,!here"], "no host is meant"),
+        (["alerts", "list", "--limit", "typo"], "Could not match supplied host pattern"),
         (["alerts", "show", "ffff"], "there is no alert ffff"),
         (["runs", "show", "1999"], "there is no run 1999"),
         (["restore", "here", "--source", "shop", "--to", "relative"], "absolute path"),
@@ -149,6 +152,18 @@ def test_faults_of_the_configuration_name_file_line_and_key_all_at_once(desk: De
         assert fault in done.stderr
 
 
+def test_a_configuration_that_one_may_not_see_is_not_taken_for_none(desk: Desk) -> None:
+    # As a directory of another user, but for root as well.
+    (desk.folder / "roundsman.yml").unlink()
+    place = desk.folder / ".config" / "roundsman"
+    place.parent.mkdir()
+    place.symlink_to(place)
+    command = [BIN / "roundsman", "alerts", "list"]
+    environment = {**{k: v for k, v in os.environ.items() if k != "ROUNDSMAN_CONFIG"}, "HOME": str(desk.folder)}
+    done = subprocess.run(command, cwd=desk.folder, env=environment, check=False, capture_output=True, text=True)
+    assert (done.returncode, f"{place}/roundsman.yml: cannot be read" in done.stderr) == (64, True), done
+
+
 def test_an_inventory_by_a_relative_path(desk: Desk) -> None:
     done = desk.run("health", "-i", "hosts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -162,6 +177,17 @@ def test_half_an_inventory_is_not_taken_for_all_of_it(desk: Desk) -> None:
     done = desk.run("health", "-i", "inventory")
     assert done.returncode == 3
     assert "broken.yml" in done.stdout
+    listed = desk.run("alerts", "list", "-i", "inventory", "--limit", "here")
+    assert (listed.returncode, "broken.yml" in listed.stderr) == (0, True), listed.stderr
+    examined = desk.run("doctor", "-i", "inventory")
+    assert (examined.returncode, "broken.yml" in examined.stdout) == (64, True), examined.stdout
+
+
+def test_a_broken_inventory_is_no_fleet_without_alerts(desk: Desk) -> None:
+    (desk.folder / "hosts.yml").write_text("all: [broken\n")
+    for arguments in (["doctor"], ["alerts", "list", "--limit", "here"]):
+        done = desk.run(*arguments)
+        assert (done.returncode, "nable to parse" in done.stdout + done.stderr) == (64, True), done.stdout + done.stderr
 
 
 def test_a_store_that_is_no_store(desk: Desk) -> None:
@@ -178,6 +204,55 @@ def test_a_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
         )
     assert done.returncode == 0, done.stdout
     assert "1 of 1 host OK" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--watch=1s"]])
+def test_whoever_has_read_enough_changes_no_exit_code(desk: Desk, arguments: list[str]) -> None:
+    desk.variables["roundsman_checks"] = [{"type": "load", "crit": "@0:2000"}]
+    desk.write_inventory()
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as closed:
+        done = subprocess.run(
+            [BIN / "roundsman", "health", *arguments], cwd=desk.folder, stdout=closed, stderr=subprocess.PIPE,
+            text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, "Broken pipe" in done.stderr) == (2, False), done.stderr
+
+
+def test_output_that_is_lost_is_neither_a_fault_of_the_store_nor_all_well(desk: Desk) -> None:
+    for arguments, code in ((["health"], 5), (["runs", "list", "--json"], 5), (["runs", "show", "1999"], 64)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [BIN / "roundsman", *arguments], cwd=desk.folder, stdout=full, stderr=subprocess.PIPE, text=True,
+                check=False,
+            )  # fmt: skip
+        lost = "not all of the output could be written: No space left on device" in done.stderr
+        assert (done.returncode, lost, "Traceback" in done.stderr) == (code, code == 5, False), done.stderr
+
+
+def test_without_standard_streams(desk: Desk) -> None:
+    command = f"{BIN / 'roundsman'} runs list >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], cwd=desk.folder, check=False).returncode == 0
+
+
+def test_ctrl_c_while_the_inventory_is_asked_is_no_mistake(desk: Desk) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    scratch = desk.folder / "scratch"
+    scratch.mkdir()
+    asking = subprocess.Popen(
+        [BIN / "roundsman", "health", "explain", "here"], cwd=desk.folder, env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
+    try:
+        while not list(scratch.glob("roundsman-*/runner")) and asking.poll() is None:
+            time.sleep(0.02)
+        asking.send_signal(signal.SIGINT)
+        _out, said = asking.communicate(timeout=120)
+        assert (asking.returncode, said.strip()) == (130, "interrupted")
+    finally:
+        asking.kill()
 
 
 def test_ctrl_c_during_a_sweep_ends_the_watch(desk: Desk) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from roundsman.config import load
 
@@ -38,3 +39,21 @@ def test_systemd_takes_the_units(written: Path) -> None:
     # The names by which units are found, and those of machines that have no systemd running.
     said = subprocess.run(["systemd-analyze", "verify", *units], check=False, capture_output=True, text=True)
     assert (said.returncode, said.stderr.count("roundsman-")) == (0, 0), said.stderr
+
+
+def test_names_and_places_are_written_as_they_are(tmp_path: Path) -> None:
+    hosts = ["web1.example.org", "db", "yes", "10.0", "::1", "a: b", 'quo"ted']
+    folder = tmp_path / "50% of my $fleet"
+    arguments = [argument for host in hosts for argument in ("--host", host)]
+    subprocess.run([COMMAND, "init", folder, *arguments], check=True, capture_output=True)
+    assert list(yaml.safe_load((folder / "inventory/hosts.yml").read_text())["all"]["hosts"]) == hosts
+    unit = (folder / "systemd/roundsman-tick.service").read_text()
+    assert f'ExecStart={COMMAND} tick --config "{tmp_path}/50%% of my $$fleet/roundsman.yml"\n' in unit
+
+
+def test_a_place_that_takes_no_files_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "inventory").touch()
+    for place in (tmp_path, tmp_path / "inventory" / "below"):
+        done = subprocess.run([COMMAND, "init", place], check=False, capture_output=True, text=True)
+        said = str(place) in done.stderr
+        assert (done.returncode, "Traceback" in done.stderr, said) == (64, False, True), done.stderr

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from roundsman import perfdata
+from roundsman.commands.common import Failure
+from roundsman.exits import ExitCode
+from roundsman.views.draw import draw_report
 from roundsman.views.junit import junit
 from roundsman.views.nagios import nagios, unknown
 from roundsman.views.prometheus import prometheus
 from roundsman.views.report import Report
 from roundsman.views.spark import BLOCKS, sparkline
+from roundsman.words import visible
 
 from ..ledger.builders import Run, a_round, check
 from .test_report import reported
@@ -29,6 +36,23 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 def of(*checks: dict[str, Any], host: str = "web1", status: str = "finished") -> Report:
     run = Run(hosts=(host,)).add("health", host=host, ok=True, data={"checks": list(checks), "worst": "OK"})
     return reported(run.finish(**{host: {}}), status)
+
+
+def test_no_host_commands_the_terminal_of_whoever_reads() -> None:
+    screen = io.StringIO()
+    hostile = "\x1b[2J\x1b]52;c;cm0=\x07\x9b1A\rall is well \u202e[bold]ö\r\n"
+    amiss = {**check("disk", "CRITICAL"), "message": hostile, "remedy": hostile}
+    draw_report(Console(file=screen, width=400), of(amiss))
+    shown = screen.getvalue()
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown), repr(shown)
+    assert r"\x1b[2J\x1b]52;c;cm0=\x07\x9b1A all is well \u202e[bold]ö" in shown
+    assert visible("zwei\nZeilen\tmit\u00a0Umlaut: ö, 日本") == "zwei\nZeilen\tmit\u00a0Umlaut: ö, 日本"
+    assert "\x1b" not in str(Failure(hostile, ExitCode.RUN_FAILED))
+
+
+def test_views_escape_what_others_wrote_in_one_way() -> None:
+    views = Path(draw_report.__code__.co_filename).parent
+    assert [path.name for path in views.glob("*.py") if " markup" in path.read_text()] == ["plain.py"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ from ansible_collections.roundsman.fleet.plugins.module_utils.family import (
     StatementTimeoutError,
 )
 
-from .builders import keys_of
+from tests.alertmanager import wait_for
+from tests.postgresql import HOMES, cluster
+
+from .builders import keys_of, result_of
 
 
 @pytest.mark.parametrize(
@@ -62,3 +65,23 @@ def test_what_a_failed_client_of_mariadb_means(words, error):
 )
 def test_what_a_failed_psql_means(words, error):
     assert type(postgresql.failure(1, words)) is error
+
+
+@pytest.mark.skipif(not HOMES, reason="PostgreSQL is not installed")
+def test_a_login_that_sees_only_itself_does_not_say_that_all_is_well():
+    with cluster() as server:
+        server.sql("CREATE ROLE plain LOGIN; CREATE ROLE watcher LOGIN; GRANT pg_monitor TO watcher", "postgres")
+
+        def look(login, query):
+            # No number is fine, so that what is seen is judged.
+            return result_of(server.spec(login=login, id=query, query=query, warn="~:-1", crit=None))
+
+        for query in ("connections", "lag"):
+            assert [look(login, query)["status"] for login in ("watcher", "postgres")] == ["WARNING"] * 2
+        assert "no open transaction" in look("watcher", "transactions")["message"]
+        for query in ("connections", "lag", "transactions"):
+            seen = look("plain", query)
+            assert (seen["status"], "pg_monitor" in (seen["remedy"] or "")) == ("UNKNOWN", True), seen
+        with server.standby() as copy:
+            wait_for(lambda: "standby, streaming" in result_of(copy.spec(query="lag"))["message"])
+            assert "1 streaming standbys" in look("watcher", "lag")["message"]

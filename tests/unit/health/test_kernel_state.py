@@ -6,7 +6,9 @@ import resource
 import subprocess
 import sys
 
+import psutil
 import pytest
+from ansible_collections.roundsman.fleet.plugins.module_utils import everybody
 from ansible_collections.roundsman.fleet.plugins.module_utils.checks import descriptors, pressure, raid, zombies
 
 from tests.alertmanager import wait_for
@@ -105,6 +107,18 @@ def test_descriptors_are_counted_by_the_kernel_or_one_by_one(hog):
     for counted in {descriptors.kernel_counts(), False}:
         assert descriptors.holder(str(hog), counted)[1:] == (hog, 60, 64)
     assert descriptors.holder(str(os.getpid()), False).limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_processes_that_are_hidden_are_not_taken_for_none(monkeypatch, tmp_path):
+    mine = {"type": "processes", "user": psutil.Process().username(), "crit": "1:"}
+    foreign = [{"type": "processes", "name": "nginx", "crit": "1:"}, {**mine, "user": "nobody"}, {"type": "zombies"}]
+    monkeypatch.setattr(everybody, "INIT", str(tmp_path / "1/stat"))
+    for check in foreign:
+        result = result_of(check)
+        assert (result["status"], "hidepid" in result["message"]) == ("UNKNOWN", True), result
+        assert "roundsman_health_become" in result["remedy"]
+    assert result_of(mine)["status"] == "OK"
+    assert "those of other users are hidden" in result_of({"type": "descriptors"})["message"]
 
 
 @pytest.mark.parametrize("name", ["sh", "a) Z 1 (b", "", "two words"])

@@ -38,6 +38,24 @@ def test_only_services_have_restarts():
     assert systemd.reading({"InvocationID": "a", "NRestarts": "4"}, "1") == mark(4)
 
 
+@pytest.mark.parametrize(
+    ("states", "fine", "words"),
+    [
+        ({"ActiveState": "active", "SubState": "running"}, True, "a.service is active (running)"),
+        ({"ActiveState": "activating", "SubState": "start-pre"}, True, "activating (start-pre)"),
+        # It is down until RestartSec is over, which may be most of the time.
+        ({"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code"}, False, "result exit-code"),
+        ({"ActiveState": "activating", "SubState": "auto-restart-queued", "Result": "signal"}, False, "result signal"),
+        # It ended of its own will, as some that work in turns do.
+        ({"ActiveState": "activating", "SubState": "auto-restart", "Result": "success"}, True, "(auto-restart)"),
+        ({"ActiveState": "failed", "SubState": "failed", "Result": "exit-code"}, False, "result exit-code"),
+    ],
+)
+def test_a_unit_that_waits_for_its_next_start_after_a_failure_is_down(states, fine, words):
+    found = systemd.describe("a.service", dict(states, LoadState="loaded"))
+    assert (found[0], words in found[1]) == (fine, True), found
+
+
 NOW, UP, AWAKE = 1795642000.0, 500.0, 900.0
 CLOCKS = (NOW, UP, AWAKE)  # realtime, monotonic, boottime: the host has slept
 WAITING = {"LoadState": "loaded", "ActiveState": "active", "SubState": "waiting", "Unit": "a.service"}
