@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from roundsman import oncall
-from roundsman.alerting import measure, states_of
+from roundsman.alerting import measure, respond, states_of
 from roundsman.alerts.grouping import Group
+from roundsman.alerts.model import Acknowledge
 from roundsman.config import Settings, parse
 from roundsman.delivery import channels_of
 from roundsman.notify.message import compose
@@ -33,7 +34,7 @@ class Team:
 
     def has(self, urls: str) -> None:
         """What roundsman.yml says from now on."""
-        receivers = f"[{{name: team, urls: {urls}}}, {{name: nobody}}]"
+        receivers = f"[{{name: team, urls: {urls}, notify_acknowledged: true}}]"
         text = f"state_dir: {self.base}\nalerts: {{receivers: {receivers}, route: {{receiver: team}}}}\n"
         self.settings: Settings = parse(text, self.base / "roundsman.yml")
 
@@ -60,6 +61,11 @@ class Team:
                 retry_at = None if ok else now + timedelta(minutes=1)
                 outbox.settle(tx, row, now=now, ok=ok, detail="", retry_at=retry_at)
         return heard
+
+    def is_acknowledged(self, minute: int) -> None:
+        with self.store.write() as tx:
+            (alert,) = states_of(tx, "web3").values()
+            respond(tx, alert, Acknowledge("alice", at(minute)), at(minute))
 
     @property
     def waiting(self) -> list[str]:
@@ -103,6 +109,15 @@ def test_so_is_an_end(team: Team) -> None:
 def test_what_those_that_are_left_know_better_is_not_told_after_it(team: Team) -> None:
     team.has(ONE)
     assert team.hears(5, "CRITICAL") == ["team/url/1: worsened"]
+    assert team.hears(20) == team.waiting == []
+    assert team.withdrawn == [SAID]
+
+
+def test_who_has_the_alert_is_told_to_nobody_else(team: Team) -> None:
+    assert team.hears(1, fails="") == ["team/url/2: opened"]
+    team.is_acknowledged(2)
+    assert team.hears(2) == ["team/url/1: acknowledged"]
+    team.has(ONE)
     assert team.hears(20) == team.waiting == []
     assert team.withdrawn == [SAID]
 
