@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 from datetime import timedelta
@@ -48,10 +50,17 @@ def firing(server: Served) -> list[dict[str, object]]:
     return found
 
 
+def delivered(folder: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/state/store.db?mode=ro", uri=True)) as store:
+        found: int = store.execute("SELECT COUNT(*) FROM deliveries").fetchone()[0]
+    return found
+
+
 def test_what_is_posted_is_told_and_survives(tmp_path: Path, listener: Listener) -> None:
     with served(tmp_path, quick(listener)) as server:
         post(server, {"labels": LABELS, "annotations": {"summary": "load is 40"}})
-        wait_for(lambda: listener.deliveries)
+        # Before it is noted, a page is on its way: its end would wait for it, or for its lease to be over.
+        wait_for(lambda: delivered(tmp_path) == 1)
         assert listener.deliveries[0]["alerts"][0]["labels"] == SEEN
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
