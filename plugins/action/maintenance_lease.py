@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         answer = self._execute_module(module_name=MODULE, module_args=asked, task_vars=task_vars)
         holder = answer.get("holder")
         if holder and holder["controller"] == controller and ledger_file.is_dead(holder["run"]):
-            asked["take_over"] = holder["number"]
+            asked["take_over"] = holder["run"]
             answer = self._execute_module(module_name=MODULE, module_args=asked, task_vars=task_vars)
         if answer.get("lease"):
             answer.update(symptoms=self._task.args.get("symptoms") or [], silence_s=self._task.args["silence_s"])

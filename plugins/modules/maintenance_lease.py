@@ -13,7 +13,7 @@ description:
   - A lease has a number that only grows. Every step of a procedure carries it; when a controller was taken for dead and
     another run has taken the host, what is left of the first one is refused (a fencing token).
   - A lease of a run that died on this controller, with the ledger callback enabled, is taken over at once. Others are
-    waited for until their time is over, unless O(take_over) names them.
+    respected until their time is over, unless O(take_over) names their run.
 options:
   state:
     description: Take the lease, or give it back.
@@ -37,8 +37,8 @@ options:
     type: int
     default: 900
   take_over:
-    description: The number of a lease whose run is known to be dead.
-    type: int
+    description: The id of a run that is known to be dead, whole. What it holds is taken over, and no other lease.
+    type: str
   free_bytes:
     description: Directory -> how many bytes must be free there, for the procedure to begin.
     type: dict
@@ -162,7 +162,7 @@ def main():
             "run": {"type": "str"},
             "controller": {"type": "str"},
             "lasts_s": {"type": "int", "default": 900},
-            "take_over": {"type": "int"},
+            "take_over": {"type": "str"},
             "free_bytes": {"type": "dict", "default": {}},
             "symptoms": {"type": "list", "elements": "str", "default": []},
             "silence_s": {"type": "int", "default": 7200},

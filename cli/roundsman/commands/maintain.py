@@ -19,12 +19,12 @@ PROCEDURES = ("application", "caches", "database", "logs", "tuning", "updates")
 @click.option("--plan", is_flag=True, help="List what would be done on each host; change nothing. The same as --check.")
 @click.option("--skip-backup", is_flag=True, help="Do not save what is touched; this is recorded.")
 @click.option("--no-rollback", is_flag=True, help="Leave a host as it is when a procedure fails there.")
-@click.option("--take-over", metavar="LEASE", type=int, help="The number of a lease whose run is known to be dead.")
+@click.option("--take-over", metavar="RUN", help="Take over what this run holds; it is known to be dead.")
 @click.option("--revert", is_flag=True, help="With tuning: put back everything that it has changed.")
 @run_options
 def maintain(
     what: tuple[str, ...], kind: str | None, own: tuple[str, ...], plan: bool, skip_backup: bool, no_rollback: bool,
-    take_over: int | None, revert: bool, check: bool, limit: str | None, **options: Any,
+    take_over: str | None, revert: bool, check: bool, limit: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Maintain hosts: each procedure with a check of health before and after, a backup, and a way back.
 

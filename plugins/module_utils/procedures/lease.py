@@ -63,12 +63,13 @@ class Leases:
     def begin(self, wanted, now, patience_s, dead=None):
         """A new lease for `wanted` (run, procedure, controller, lasts_s) and the one before it.
 
-        A lease that somebody holds is taken over only when its time is over, or when its number is `dead`: its run is
-        known to be dead. Raises ProcedureError(locked).
+        A lease that somebody holds is taken over only when its time is over, or when it is one of the run `dead`, which
+        is known to be dead. No number says which: the next host may have given the same one to a run that lives.
+        Raises ProcedureError(locked).
         """
         with self.alone(patience_s):
             before = self.current()
-            if holds(before, now) and before["number"] != dead and before["run"] != wanted["run"]:
+            if holds(before, now) and before["run"] not in (dead, wanted["run"]):
                 raise ProcedureError("locked", _HELD.format(**before), {"holder": before})
             lease = dict(wanted, number=before["number"] + 1, began_at=now, ended_at=None)
             self._keep(lease)
@@ -135,7 +136,8 @@ def holds(lease, now):
 
 _HELD = (
     "{procedure} of run {run} (controller {controller}) holds this host. Nothing was done. Wait for it, or if that run "
-    "is known to be dead, repeat with --take-over {number} (roundsman_maintain_take_over)."
+    "is known to be dead, repeat the command with `--take-over {run}` (ansible-playbook: "
+    "`-e roundsman_maintain_take_over={run}`)."
 )
 _FENCED = (
     "this task belongs to lease {0}, and lease {1} of {2} came after it. Nothing was done by this task. Its controller "

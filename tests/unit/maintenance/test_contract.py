@@ -167,9 +167,14 @@ def test_a_procedure_of_ones_own_is_done_by_its_name_and_one_of_ours_as_one_says
     assert code == 1, "the check that it may make worse is a warning"
 
 
-def test_a_lease_whose_run_a_person_knows_to_be_dead_is_taken_over_by_its_number(desk: Desk) -> None:
-    code, hosts = desk.run("--type", "night", "--limit", "taken", "--take-over", "2")
-    assert (code, hosts["taken"]["maintenance"][0]["status"]) == (1, "skipped"), "it is another lease that is held"
-    code, hosts = desk.run("--type", "night", "--limit", "taken", "--take-over", "1")
-    (record,) = hosts["taken"]["maintenance"]
-    assert (code, record["status"], record["lease"]) == (0, "completed", 2)
+def test_a_run_that_a_person_knows_to_be_dead_is_taken_over_and_no_live_one_beside_it(desk: Desk) -> None:
+    """Hosts that are maintained alike have leases of the same number, whoever holds them."""
+    live = desk.add("live")
+    wanted = {"run": "alive", "procedure": "updates", "controller": "ops3", "lasts_s": 90000}
+    number = live.begin(wanted, time.time(), 0)[0]["number"]
+    code, hosts = desk.run("--type", "night", "--limit", "taken,live", "--take-over", "another")
+    (dead,), (alive,) = (hosts[host]["maintenance"] for host in ("taken", "live"))
+    assert (dead["status"], dead["lease"]) == ("completed", number + 1)
+    assert (code, alive["status"]) == (1, "skipped")
+    assert "repeat the command with `--take-over alive`" in alive["message"]
+    live.require(number, time.time())

@@ -24,7 +24,7 @@ def wanted(run: str) -> dict[str, Any]:
     return {"run": run, "procedure": "caches", "controller": "ops1", "lasts_s": LASTS_S}
 
 
-def begin(leases: Any, run: str, now: float, dead: int | None = None) -> int:
+def begin(leases: Any, run: str, now: float, dead: str | None = None) -> int:
     number: int = leases.begin(wanted(run), now, 0, dead)[0]["number"]
     return number
 
@@ -41,7 +41,7 @@ def test_who_holds_it_may_work_and_nobody_else(leases: Any) -> None:
     number = begin(leases, "first", 1000)
     assert refusal(leases, number, 1001) is None
     assert refusal(leases, None, 1001) == "locked"
-    with pytest.raises(ProcedureError, match=r"caches of run first .* holds this host.*--take-over 1 "):
+    with pytest.raises(ProcedureError, match=r"caches of run first .* holds this host.*--take-over first`"):
         begin(leases, "second", 1001)
 
 
@@ -55,17 +55,20 @@ def test_after_it_was_given_back_anybody_may(leases: Any) -> None:
 
 def test_a_dead_run_is_taken_over_and_its_tasks_are_fenced(leases: Any) -> None:
     old = begin(leases, "first", 1000)
-    young = begin(leases, "second", 1001, dead=old)
+    young = begin(leases, "second", 1001, dead="first")
     assert (refusal(leases, old, 1002), refusal(leases, young, 1002)) == ("fenced", None)
     leases.end(old, 1003, 0)
     assert refusal(leases, young, 1004) is None
 
 
-def test_a_number_that_was_known_to_be_dead_takes_over_no_later_lease(leases: Any) -> None:
-    old = begin(leases, "first", 1000)
-    begin(leases, "second", 1001, dead=old)
+@pytest.mark.parametrize("named", ["first", "1", "2", "sec", ""])
+def test_what_names_another_run_takes_nothing_over(leases: Any, named: str) -> None:
+    """Each host counts its own leases, so a number, or the beginning of an id, means other runs on other hosts."""
+    begin(leases, "first", 1000)
+    young = begin(leases, "second", 1001, dead="first")
     with pytest.raises(ProcedureError, match="run second"):
-        begin(leases, "third", 1002, dead=old)
+        begin(leases, "third", 1002, dead=named)
+    assert refusal(leases, young, 1003) is None
 
 
 def test_a_lease_ends_by_itself_unless_a_step_needs_longer(leases: Any) -> None:
@@ -97,15 +100,16 @@ MOVES = st.lists(st.tuples(st.sampled_from(["begin", "take over", "end"]), st.in
 @given(MOVES)
 def test_never_may_two_work(tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[str, int, int]]) -> None:
     leases = Leases(State(str(tmp_path_factory.mktemp("host"))))
-    now, numbers = 1000.0, [0]
+    now, numbers, holder = 1000.0, [0], None
     for move, run, later in moves:
         now += later
         if move == "end":
             leases.end(numbers[-1], now, 0)
             continue
         try:
-            numbers.append(begin(leases, f"run-{run}", now, dead=numbers[-1] if move == "take over" else None))
+            numbers.append(begin(leases, f"run-{run}", now, dead=holder if move == "take over" else None))
         except ProcedureError:
             continue
+        holder = f"run-{run}"
         assert numbers == sorted(set(numbers))
         assert sum(refusal(leases, number, now) is None for number in numbers) <= 1
