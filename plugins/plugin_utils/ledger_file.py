@@ -13,11 +13,14 @@ CURRENT = "ROUNDSMAN_CURRENT_LEDGER"  # set by the callback, inherited by Ansibl
 
 
 def current():
-    """(run id, controller): who works here. Without the ledger callback, the Ansible process itself."""
+    """(run id, controller): who works here. Without the ledger callback, the Ansible process itself.
+
+    The node is part of its id, for other nodes have processes of the same number.
+    """
     node = os.uname().nodename
     path = os.environ.get(CURRENT)
     if path is None:
-        return "ansible-{0}".format(os.getppid()), node
+        return "ansible-{0}-{1}".format(node, os.getppid()), node
     directory, name = os.path.split(path)
     return name.rpartition(".")[0], "{0}:{1}".format(node, directory)
 

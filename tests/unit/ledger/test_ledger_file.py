@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from ansible_collections.roundsman.fleet.plugins.plugin_utils.ledger_file import LedgerFile
+from ansible_collections.roundsman.fleet.plugins.plugin_utils.ledger_file import CURRENT, LedgerFile, current
 
 from roundsman import ledger
 
@@ -35,6 +35,13 @@ def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     file.append(TIME, "backup", {"data": {"path": name}}, sync=False)
     assert records(file.path)[0]["data"] == {"path": name}
+
+
+def test_without_a_ledger_runs_of_two_controllers_have_no_id_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Controllers in containers have the same few process ids."""
+    monkeypatch.delenv(CURRENT, raising=False)
+    node = os.uname().nodename
+    assert current() == (f"ansible-{node}-{os.getppid()}", node)
 
 
 def test_while_it_is_open_the_run_is_alive(tmp_path: Path) -> None:
