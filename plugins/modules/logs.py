@@ -73,7 +73,7 @@ options:
     elements: str
     default: [weekly, rotate 8, missingok, notifempty, compress, delaycompress, copytruncate]
   install:
-    description: Write the stanzas into O(install_into).
+    description: Write the stanzas into O(install_into). One that logrotate refuses is taken back, with a warning.
     type: bool
     default: false
   install_into:

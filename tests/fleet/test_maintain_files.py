@@ -190,7 +190,7 @@ def test_caches_and_logs(fleet: Fleet, tmp_path: Path) -> None:
     assert [one["target"] for one in caches["actions"] if one["target"] != "/srv/race/cache"] == []
     assert (logs["status"], logs["warnings"]) == ("completed", [])
     assert [(one["action"], one["target"]) for one in logs["actions"]] == [
-        ("add stanza", "/etc/logrotate.d/roundsman-var-log-shop-forgotten-log"),
+        ("add stanza", "/etc/logrotate.d/roundsman-var-log-shop-forgotten-log-836dc428"),
         ("reload", "deaf.service"),
     ]
     host.run(until("test -s /var/log/shop/deaf.log"))

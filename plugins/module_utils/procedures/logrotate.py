@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import namedtuple
@@ -112,5 +113,10 @@ def stanza(path, lines, login=None):
 
 
 def stanza_name(path):
-    """The file name of a log's stanza in logrotate's directory; logrotate itself passes over some endings."""
-    return "roundsman-" + re.sub(r"[^A-Za-z0-9]+", "-", path).strip("-")
+    """The file name of a log's stanza in logrotate's directory; logrotate itself passes over some endings.
+
+    What is left of a path can be the same for two logs, such as a.log and a_log: the digits tell them apart.
+    """
+    left = re.sub(r"[^A-Za-z0-9]+", "-", path).strip("-")[:200]
+    digits = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return "roundsman-{0}-{1}".format(left, digits)

@@ -35,9 +35,8 @@ def tend(step):
     report = validated(step)
     before = _used(params["directories"])
     found = unrotated(params["directories"], report.logs, least_bytes, params["unrotated_exclude"])
-    written = propose(step, found, params["stanza"], params["install_into"] if params["install"] else None)
-    if written:
-        _revalidate(step, written)
+    install_into = params["install_into"] if params["install"] else None
+    propose(step, found, params["stanza"], install_into, lambda: _judged(step))
     if params["rotate"]:
         _rotate(step, report)
     # A stanza that was just written counts from now on.
@@ -65,27 +64,24 @@ def prove(step):
 
 def validated(step):
     """logrotate's Report on its configuration. Raises ProcedureError(verification_failed) when that is broken."""
-    if not shutil.which(LOGROTATE):
-        return Report([], [], {})
-    argv = [LOGROTATE, "--debug", step.module.params["config"]]
-    done = step.run(argv)
-    report = read_report(done.err + done.out)
+    report = _judged(step)
     if report.faults:
         told = "; ".join("{0}: {1}".format(*fault) for fault in report.faults)
         text = "logrotate's configuration is broken, so nothing was rotated: {0}. Correct it, and try `{1}`."
-        raise ProcedureError("verification_failed", text.format(told, " ".join(argv)))
+        raise ProcedureError("verification_failed", text.format(told, " ".join(_judge(step))))
     return report
 
 
-def _revalidate(step, written):
-    """Take new stanzas back when logrotate does not take them."""
-    try:
-        validated(step)
-    except ProcedureError:
-        for path in written:
-            os.unlink(path)
-        step.warn("the new stanzas were taken back, for logrotate refuses them")
-        raise
+def _judged(step):
+    """logrotate's Report on its configuration, which changes nothing."""
+    if not shutil.which(LOGROTATE):
+        return Report([], [], {})
+    done = step.run(_judge(step))
+    return read_report(done.err + done.out)
+
+
+def _judge(step):
+    return [LOGROTATE, "--debug", step.module.params["config"]]
 
 
 def _rotate(step, report):

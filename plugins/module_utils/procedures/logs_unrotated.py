@@ -41,12 +41,12 @@ def unrotated(directories, logs, least_bytes, exclude):
     return sorted(set(found))
 
 
-def propose(step, found, lines, install_into):
+def propose(step, found, lines, install_into, judge):
     """Tell of each log that nobody rotates, with its stanza, or write that into the directory `install_into`, if any.
 
-    Returns the paths of the files that were written.
+    `judge` gives logrotate's Report on its configuration. A stanza that cannot be added is told of, and keeps nothing
+    else from being done.
     """
-    written = []
     for path, used in found:
         shown, text = printable(path), stanza(path, lines, _login(os.path.dirname(path)))
         name = stanza_name(path)
@@ -55,19 +55,44 @@ def propose(step, found, lines, install_into):
         elif install_into is None:
             words = "nobody rotates {0} ({1}). A stanza for it, in /etc/logrotate.d/{2}:\n{3}"
             step.warn(words.format(shown, size(used), name, text))
-        elif step.check_mode:
-            step.plan("add stanza", os.path.join(install_into, name), None, text)
         else:
-            written.append(_write(step, os.path.join(install_into, name), text))
-    return written
+            why_not = _add(step, os.path.join(install_into, name), text, judge)
+            if why_not:
+                words = "nobody rotates {0} ({1}), and its stanza was not added: {2}"
+                step.warn(words.format(shown, size(used), why_not))
 
 
-def _write(step, path, text):
+def _add(step, path, text, judge):
+    """Write a stanza, or plan it; returns why it could not be."""
     if os.path.lexists(path):
-        raise ProcedureError("refused", "{0} is there already, and yet its log is not rotated; correct it".format(path))
-    with step.action("add stanza", path, None, text):
-        write_for_all(path, text)
-    return path
+        return "{0} is there already, and yet the log is not rotated; correct it".format(path)
+    if step.check_mode:
+        step.plan("add stanza", path, None, text)
+        return None
+    try:
+        with step.action("add stanza", path, None, text):
+            _write(path, text, judge)
+    except OSError as error:
+        return error.strerror
+    except ProcedureError as error:
+        if error.reason != "refused":
+            raise
+        return error.message
+    return None
+
+
+def _write(path, text, judge):
+    """Write a stanza, and take it back unless logrotate is found to take it. Raises ProcedureError(refused)."""
+    write_for_all(path, text)
+    faults = None
+    try:
+        faults = judge().faults
+    finally:
+        if faults != []:
+            os.unlink(path)
+    if faults:
+        told = "; ".join("{0}: {1}".format(*fault) for fault in faults)
+        raise ProcedureError("refused", "logrotate refuses it, so it was taken back: {0}".format(told))
 
 
 def _login(folder):
