@@ -9,9 +9,9 @@ module: database_sqlite
 short_description: Maintain SQLite databases by measured need while applications work
 version_added: "0.2.0"
 description:
-  - Looks through each database. In one that is damaged nothing is changed. Takes in a write-ahead log that has grown,
-    and vacuums a file that is mostly free, if there is room for a copy. O(depth=light) leaves out whether each index
-    agrees with its table.
+  - Looks through each database. In one that is damaged nothing is changed, and a file of 0 bytes is a
+    warning. Takes in a write-ahead log that has grown, and vacuums a file that is mostly free, if there is room for a
+    copy. O(depth=light) leaves out whether each index agrees with its table.
   - Nothing of it keeps writers out for longer than O(lock_wait_s); what would is left with a warning.
 options:
   paths:

@@ -72,6 +72,10 @@ def _look_after(step, path, params):
     """Do what one file needs; returns the failures as (reason, words)."""
     header, log_bytes = _measured(path)
     _add(step, "before", header, log_bytes)
+    if header is None and not _bytes_of(path):
+        # With a log beside it, it is damaged: the pages that it lost may be there, and SQLite would remove that log.
+        step.warn(_EMPTY.format(path))
+        return []
     problem = None if header and step.check_mode else _problem(step, path, header, params)
     if problem and problem[0] == "damaged":
         return [("damaged", _DAMAGED.format(path, problem[1]))]
@@ -228,6 +232,10 @@ _HELD = re.compile("locked|busy|interrupted")
 _DAMAGED = (
     "{0} is damaged, so nothing was changed in it: {1}. Restore it (roundsman restore), or save what `.recover` of "
     "sqlite3 finds"
+)
+_EMPTY = (
+    "{0} has 0 bytes: for SQLite a database that nobody has written to yet, but one that was truncated looks the same. "
+    "If something should be in it, restore it (roundsman restore)"
 )
 _UNSEEN = (
     "{0} was left as it is, for it could not be looked through: {1}. A database without a write-ahead log is not read "

@@ -138,12 +138,37 @@ def test_a_damaged_database_is_left_and_the_others_are_not(tmp_path: Path, shop:
 
 
 def test_a_plan_says_of_a_file_that_it_is_no_database(tmp_path: Path, shop: Path) -> None:
-    empty = tmp_path / "empty.db"
-    empty.touch()
-    plan = call(tmp_path, empty, shop, check=True)
+    none = tmp_path / "none.db"
+    none.write_text("not that")
+    plan = call(tmp_path, none, shop, check=True)
     assert plan["maintenance"]["reason"] == "damaged"
-    assert f"{empty} is damaged" in plan["msg"]
+    assert f"{none} is damaged" in plan["msg"]
     assert [one["target"] for one in plan["maintenance"]["actions"]] == [str(shop)]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_file_without_a_byte_may_be_a_database_that_nobody_has_written_to(tmp_path: Path, *, check: bool) -> None:
+    new = tmp_path / "new.db"
+    with contextlib.closing(sqlite3.connect(new)) as db:
+        db.execute("PRAGMA user_version")
+    new.touch()
+    result = call(tmp_path, new, check=check)
+    assert "failed" not in result
+    (warning,) = result["maintenance"]["warnings"]
+    assert warning.startswith(f"{new} has 0 bytes")
+    assert (result["maintenance"]["found"], new.stat().st_size) == ({}, 0)
+
+
+def test_what_had_bytes_or_a_log_was_truncated(tmp_path: Path) -> None:
+    """SQLite itself would remove the log, in which the lost pages may be."""
+    cut, log = tmp_path / "cut.db", tmp_path / "cut.db-wal"
+    cut.touch()
+    log.write_bytes(b"x" * 4152)
+    result = call(tmp_path, cut)
+    assert (result["failed"], result["maintenance"]["reason"]) == (True, "damaged")
+    assert log.stat().st_size == 4152
+    log.unlink()
+    assert call(tmp_path, before={str(cut): {}})["maintenance"]["reason"] == "verification_failed"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as somebody else")
