@@ -48,8 +48,12 @@ class SqliteSource:
                 text = "Not there: {0}. Nothing was saved. Correct this source's path, or take it out."
                 raise BackupError("source_missing", text.format(self._path)) from error
             raise from_os_error("looking at the database", self._path, error) from error
+        log_bytes = size_of(self._path + "-wal")
+        if log_bytes and not info.st_size:
+            # SQLite takes that log for a leftover, and removes it as soon as somebody reads, even by mode=ro.
+            raise BackupError("dump_failed", _TRUNCATED.format(self._path))
         # What is still in the write-ahead log belongs to the copy, too.
-        needed = info.st_size + size_of(self._path + "-wal")
+        needed = info.st_size + log_bytes
         self._spool = effects.spool(self._id, needed)
         copy = self._inside(self._spool)
         os.makedirs(os.path.dirname(copy))
@@ -190,3 +194,9 @@ def _like(info, path):
         os.chown(path, info.st_uid, info.st_gid)
     os.chmod(path, stat.S_IMODE(info.st_mode))
     os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+_TRUNCATED = (
+    "{0} has 0 bytes and a write-ahead log: it was truncated. Nothing was saved. Whatever opens it removes that log, "
+    "in which pages of it may be, so copy {0}-wal first; then restore it (roundsman restore)."
+)

@@ -95,6 +95,22 @@ def test_a_copy_that_answers_otherwise_is_damaged(anna: Anna, shop: Path, monkey
     assert "1 of 4 values are not those of backup time, first canary" in record["message"]
 
 
+def test_the_log_of_a_database_that_was_truncated_to_nothing_survives_the_attempt(anna: Anna) -> None:
+    """SQLite takes a log beside a file without a byte for a leftover and removes it, also when it may only read."""
+    path = anna.root / "cut.db"
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA journal_mode=wal")
+        db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+        log = (anna.root / "cut.db-wal").read_bytes()
+    path.write_bytes(b"")
+    assert len(record_of(back_up(anna, path))["snapshots"]) == 1, "a database that nobody has written to"
+    (anna.root / "cut.db-wal").write_bytes(log)
+    refused = back_up(anna, path)
+    assert reason_of(refused) == "dump_failed"
+    assert f"{path} has 0 bytes and a write-ahead log" in refused["msg"]
+    assert (anna.root / "cut.db-wal").read_bytes() == log
+
+
 def test_what_is_damaged_missing_or_locked_is_not_saved(anna: Anna, shop: Path) -> None:
     missing = back_up(anna, anna.root / "never.db")
     assert reason_of(missing) == "source_missing"
