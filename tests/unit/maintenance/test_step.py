@@ -32,7 +32,7 @@ class Host:
         self.root = root
         self.leases = Leases(State(str(root / "state")))
 
-    def begin(self, run: str = "run-1", dead: int | None = None) -> int:
+    def begin(self, run: str = "run-1", dead: str | None = None) -> int:
         wanted = {"run": run, "procedure": "making", "controller": "ops1", "lasts_s": 900}
         number: int = self.leases.begin(wanted, time.time(), 0, dead)[0]["number"]
         return number
@@ -142,7 +142,7 @@ def test_a_lease_that_cannot_be_given_back_still_says_what_was_done(host: Host) 
 
 def test_a_fenced_step_does_nothing(host: Host) -> None:
     old = host.begin()
-    host.begin("run-2", dead=old)
+    host.begin("run-2", dead="run-1")
     answer = host.call("one", lease=old)
     assert answer["maintenance"]["reason"] == "fenced"
     assert not (host.root / "one").exists()
