@@ -12,6 +12,7 @@ from .engines.base import TAG, BackupError, complete_ids, of_source, tag_value
 from .engines.patterns import compile_patterns
 from .entries import entry_of
 from .repository import recognise
+from .sources import registry
 from .verification import fetch_manifest, manifest_path
 
 LISTED = 1000
@@ -90,6 +91,8 @@ def diff(session, snapshot_id, other_id, live, scratch_dir):
         second = None if live else _one(mine, other_id) if other_id else _before(mine, first)
         older, newer = (first, None) if live else sorted((first, second), key=lambda s: (s.time, s.id))
         paths = [_fetched(engine, s, scratch, name) for s, name in ((older, "older"), (newer, "newer")) if s]
+        if live and registry.KINDS[manifest.header_and_footer(paths[0])[0]["type"]].SPOOLS:
+            raise BackupError("engine_failed", _NO_LIVE.format(tag_value(older, "source")))
         after = _live(session, paths[0]) if live else manifest.entries(paths[1])
         found = {"source": tag_value(older, "source"), "before": older.id, "after": "live" if live else newer.id}
         found.update(added=0, removed=0, changed=0, differences=[])
@@ -99,6 +102,9 @@ def diff(session, snapshot_id, other_id, live, scratch_dir):
             if len(found["differences"]) < LISTED:
                 found["differences"].append(one)
     return found
+
+
+_NO_LIVE = "What {0} dumps is on the host only while it is saved. Compare two snapshots, without --live."
 
 
 def _one(snapshots, beginning):

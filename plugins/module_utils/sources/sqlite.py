@@ -88,7 +88,12 @@ class SqliteSource:
             raise BackupError("engine_failed", "The copy holds no {0}. Nothing was overwritten.".format(restored))
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         existed = os.path.exists(self._path)
-        _copy(restored, self._path, effects.tick, "immutable=1")
+        try:
+            _copy(restored, self._path, effects.tick, "immutable=1")
+        except BackupError as failure:
+            if "not a database" not in failure.message:
+                raise
+            raise BackupError("engine_failed", _SPOILT.format(self._path)) from failure
         if not existed:
             _like(os.stat(restored), self._path)
         values = self._values(restored, effects.tick)
@@ -115,6 +120,12 @@ class SqliteSource:
                 tick()
                 raise BackupError(refused, "{0}: {1}".format(self._path, error)) from error
         return values
+
+
+_SPOILT = (
+    "{0} is no SQLite database any more, so that nothing can be put into it. It was not changed. Move it away, with "
+    "its -wal, -shm and -journal, and restore again."
+)
 
 
 def _sqlite3():

@@ -183,3 +183,30 @@ def test_the_canary_of_a_snapshot_writes_nothing_where_it_is_proven(tmp_path: Pa
         source.prove(str(tmp_path), {}, effects)
     assert failure.value.reason == "proof_failed"
     assert not target.exists()
+
+
+def test_what_is_no_database_any_more_is_not_overwritten_and_the_way_out_is_told(tmp_path: Path) -> None:
+    copy, live = tmp_path / "copy", tmp_path / "live.db"
+    restored = copy / str(live).lstrip("/")
+    restored.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(restored)) as db, db:
+        db.execute("CREATE TABLE t (n)")
+    source = SqliteSource({"id": "data", "path": str(live)})
+    effects = Effects(State(str(tmp_path / "state")), [], None, lambda: None, lambda: 5.0, str)
+    live.write_bytes(b"spoilt" * 1000)
+    with pytest.raises(BackupError, match="Move it away") as failure:
+        source.put_back(str(copy), {}, effects)
+    assert failure.value.reason == "engine_failed"
+    assert live.read_bytes() == b"spoilt" * 1000
+    live.unlink()
+    assert source.put_back(str(copy), {}, effects) == [f"{live} was made: 0 rows"]
+
+
+def test_what_is_live_of_a_dump_cannot_be_compared(anna: Anna) -> None:
+    """All of it would be said to be removed."""
+    path = anna.root / "a.db"
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE t (n)")
+    record = record_of(back_up(anna, path))
+    said = anna.call("backup_diff", **anna.arguments(snapshot=record["snapshot"], live=True))
+    assert (said.get("failed"), "without --live" in said["msg"]) == (True, True)
