@@ -23,6 +23,9 @@ class _Lasting(io.FileIO):
         return memoryview(data).nbytes
 
 
+_replaced: list[TextIO | None] = []  # a stream that nobody holds any more would close its descriptor
+
+
 def make_lasting() -> None:
     """Replace both standard streams of this process."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
@@ -30,6 +33,7 @@ def make_lasting() -> None:
         # Where the shell closed it (>&-), the next file that is opened would take its place.
         if before is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        _replaced.append(before)
         raw = _Lasting(descriptor, "w", closefd=False)
         setattr(sys, name, io.TextIOWrapper(
             io.BufferedWriter(raw), encoding=before.encoding if before else "utf-8",

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
+import os
 import signal
 import threading
 import time
@@ -58,11 +60,15 @@ def patience(seconds):
     def give_up(_signal, _frame):
         raise TooLateError
 
-    before = signal.signal(signal.SIGALRM, give_up)
+    before, earlier = signal.signal(signal.SIGALRM, give_up), _children()
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     except TooLateError:
+        # An ssh that waits for a host that hangs would outlive this worker, and one more would with every round.
+        for child in _children() - earlier:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGTERM)
         raise AnsibleConnectionFailure(
             "the host took the connection and gave no answer within %d s; nothing is known about it. Does it hang?"
             % seconds
@@ -70,6 +76,15 @@ def patience(seconds):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _children():
+    """Process ids of what this process has started, where the kernel tells (Linux)."""
+    found = set()
+    for listed in glob.glob("/proc/self/task/*/children"):
+        with contextlib.suppress(OSError), open(listed, encoding="ascii") as pids:
+            found.update(map(int, pids.read().split()))
+    return found
 
 
 class FromHere(threading.Thread):

@@ -34,7 +34,8 @@ from ..web import get, url_faults
 from .postgresql import KEYS as POSTGRESQL_KEYS
 from .postgresql import ask
 
-# `run` tells one life of a counter from the next, where its source says so; `at` is in s of the clock since boot.
+# `run` tells counters apart and, where the source says so, one life of a counter from the next; `at` is in s of the
+# clock since boot.
 Reading = collections.namedtuple("Reading", "count run boot at")
 SECTOR_BYTES = 512
 TRANSACTIONS = """SELECT sum(xact_commit + xact_rollback) || ' ' || extract(epoch FROM pg_postmaster_start_time())
@@ -148,6 +149,9 @@ NEEDS = {"disk": ("name",), "network": ("name",), "file": ("path",), "nginx": ("
 
 def read(spec, context, patience_s):
     count, run_id = SOURCES[spec["source"]](spec, context, patience_s)
+    # A check that looks at another counter now keeps its id, and with it the bookmark.
+    labels = [" %s=%s" % pair for pair in sorted((spec["labels"] or {}).items())]
+    run_id = "%s%s %s" % (target(spec), "".join(labels), run_id)
     return Reading(count, run_id, boot_id(), round(time.clock_gettime(time.CLOCK_BOOTTIME), 3))
 
 

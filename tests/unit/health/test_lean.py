@@ -110,8 +110,20 @@ def test_garbage_instead_of_a_result_is_a_clear_failure(stdout, stderr, words):
 
 
 def test_a_host_that_hangs_counts_as_unreachable():
-    with pytest.raises(AnsibleConnectionFailure, match="gave no answer within"), action.patience(0.1):
+    before = subprocess.Popen(["sleep", "600"])
+    started = []
+
+    def wait():
+        started.append(subprocess.Popen(["sleep", "600"]))
         time.sleep(600)
+
+    with pytest.raises(AnsibleConnectionFailure, match="gave no answer within"), action.patience(0.5):
+        wait()
+    (waiting,) = started
+    assert waiting.wait(60) == -signal.SIGTERM, "what waits for the host is ended with the wait"
+    assert before.poll() is None
+    before.kill()
+    before.wait()
     with action.patience(60):
         assert signal.getitimer(signal.ITIMER_REAL) != (0, 0)
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0), "the alarm is off"

@@ -146,3 +146,13 @@ def test_a_file_that_holds_no_finite_number_is_unknown(tmp_path):
     (tmp_path / "count").write_text("nan")
     result = result_of({"type": "throughput", "source": "file", "path": str(tmp_path / "count")})
     assert (result["status"], "holds no number" in result["message"]) == ("UNKNOWN", True)
+
+
+def test_another_counter_under_the_same_id_is_not_compared_with_the_one_before(tmp_path):
+    for name, count in (("old", 10), ("new", 9000000)):
+        (tmp_path / name).write_text(f"{count}\n")
+    check = {"id": "orders", "type": "throughput", "source": "file", "sample": "100ms", "crit": "100/s"}
+    _result, mark = look({**check, "path": str(tmp_path / "old")})
+    mark["at"] -= 60
+    assert look({**check, "path": str(tmp_path / "old")}, mark)[0]["message"].endswith("over 60 s")
+    assert look({**check, "path": str(tmp_path / "new")}, mark)[0]["status"] == "OK"
