@@ -115,6 +115,10 @@ class Note:
     sentence: str
 
 
+# A process that waits for others to be through with the store has looked at the clock before them.
+BEHIND = timedelta(minutes=5)
+
+
 @dataclass(frozen=True)
 class Flush:
     """`group` is None when nothing is left of it; `news` is empty when nobody is to be told anything."""
@@ -144,9 +148,9 @@ def flush(
     free = [member for member in members if member.held is None]
     kinds = {m.alert.fingerprint: _kind(m.alert, group.told.get(m.alert.fingerprint)) for m in free}
     is_news = any(kind is not NotifyKind.STILL for kind in kinds.values())
-    # What was told in the future was told by a clock that was ahead: nobody knows how long ago.
+    # What was told far in the future was told by a clock that was ahead: nobody knows how long ago.
     since = group.notified_at
-    repeats = bool(free) and since is not None and not since <= now < since + timing.repeat_interval
+    repeats = bool(free) and since is not None and not since - BEHIND <= now < since + timing.repeat_interval
     news = [_notify(group, NotifyKind.RESOLVED, member, now) for member in ended]
     if is_news or repeats or ended:
         news = [*(_notify(group, kinds[member.alert.fingerprint], member, now) for member in free), *news]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from roundsman.alerts.groups import Flush, GroupState, Held, Hold, Member, Timing, first_flush, flush
+from roundsman.alerts.groups import BEHIND, Flush, GroupState, Held, Hold, Member, Timing, first_flush, flush
 from roundsman.alerts.inhibition import Inhibitor, Rule
 from roundsman.alerts.intervals import Intervals
 from roundsman.alerts.labels import labels_of
@@ -143,6 +143,6 @@ def _look(
             waiting = replace(group, flush_at=wait)
             return Turned(group, Flush(waiting, (), ()))
     # A time that a clock ahead of now has set would keep the group waiting for as long.
-    elif now < group.flush_at <= now + max(timing.group_interval, timing.group_wait) and not hurry:
+    elif now < group.flush_at <= now + max(timing.group_interval, timing.group_wait) + BEHIND and not hurry:
         return None
     return Turned(group, flush(replace(group, told=present), members, ended, timing, now))

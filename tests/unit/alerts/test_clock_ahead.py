@@ -22,6 +22,13 @@ def test_news_of_a_group_are_told(tale: Tale) -> None:
     assert [news.kind for news in tale.tell("OK")] == ["resolved"]
 
 
+def test_a_process_that_looked_at_the_clock_before_another_one_told_tells_nothing_again() -> None:
+    tale = Tale()
+    assert [news.kind for news in tale.tell("WARNING")] == ["opened"]
+    tale.minute -= 0.01
+    assert tale.flush() == []
+
+
 def test_what_still_fires_is_told_again(tale: Tale) -> None:
     assert [news.kind for news in tale.tell("WARNING")] == ["still firing"]
     assert tale.tell("WARNING") == []
