@@ -20,6 +20,15 @@ def alba(shared_fleet):
 # systemd
 
 
+# Fails five times in a row once it is told to, and is well otherwise.
+CRASHES = """#!/bin/sh
+until test -e /run/crash; do sleep .1; done
+echo once more >> /run/crash
+test $(wc -l < /run/crash) -le 5 || exec sleep 1000
+exit 3
+"""
+
+
 def restarted(unit, by):
     """Shell words that wait until a unit runs that was restarted so often since it was started by hand."""
     count = f"$(systemctl show --value -p NRestarts {unit})"
@@ -29,7 +38,8 @@ def restarted(unit, by):
 def test_a_crash_loop_is_told_apart_from_a_restart_and_a_reboot(alba):
     always = {"more": "Restart=always\nRestartSec=100ms\n[Install]\nWantedBy=multi-user.target"}
     always["unit"] = "StartLimitIntervalSec=0"
-    loop, calm = service('/bin/sh -c "sleep 0.1; exit 3"', **always), service("/bin/sleep 1000", **always)
+    alba.write("/usr/local/bin/crashes", CRASHES, mode="0755")
+    loop, calm = service("/usr/local/bin/crashes", **always), service("/bin/sleep 1000", **always)
     start = "systemctl enable --quiet --now calm; systemctl start loop"
     add_units(alba, {"loop.service": loop, "calm.service": calm}, start)
     checks = [{"type": "systemd", "unit": name} for name in ("loop.service", "calm.service")]
@@ -39,7 +49,7 @@ def test_a_crash_loop_is_told_apart_from_a_restart_and_a_reboot(alba):
     assert [result["status"] for result in first] == ["OK", "OK"]
     assert "restarted" not in first[0]["message"]
 
-    alba.run(f"systemctl restart calm; {restarted('loop', by=5)}")
+    alba.run(f"touch /run/crash; systemctl restart calm; {restarted('loop', by=5)}")
     loop, calm = look(alba, *checks, left=left)
     assert loop["status"] == "WARNING"
     assert "times after it ended by itself, since the last round (warn 2)" in loop["message"]
