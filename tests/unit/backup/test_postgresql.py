@@ -108,7 +108,7 @@ def test_a_base_backup_and_a_later_archive_reach_the_time_between_two_writes(ann
     server.sql("CREATE TABLE writes (name text)")
     first = record_of(back_up(anna, spec))["snapshot"]
     server.sql("INSERT INTO writes VALUES ('wanted')")
-    moment = server.sql("SELECT clock_timestamp()")
+    moment = server.sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')")
     time.sleep(0.05)
     server.sql("INSERT INTO writes VALUES ('by mistake')")
     record_of(back_up(anna, spec))
