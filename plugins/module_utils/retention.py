@@ -8,11 +8,11 @@ import datetime
 import re
 from collections import namedtuple
 
+from .clock import TOLERANCE_S
 from .engines.base import SAFETY, complete_ids
 from .verification import LEVELS
 
 UTC = datetime.timezone.utc
-CLOCK_TOLERANCE_S = 300
 # A removal of so few is never too many: most of a handful goes on the first days already.
 FEW = 3
 # Whoever restored in place will have noticed by then what it took away.
@@ -77,7 +77,7 @@ def decide(snapshots, rules, now, holds=(), evidence=None):
     (None: for ever), why}. `evidence`: id -> level, for those that nothing speaks against.
     """
     snapshots = sorted(snapshots, key=lambda s: (s.time, s.id))
-    limit = now + datetime.timedelta(seconds=CLOCK_TOLERANCE_S)
+    limit = now + datetime.timedelta(seconds=TOLERANCE_S)
     future = [s for s in snapshots if _moment(s) > limit]
     whole = complete_ids(snapshots)
     complete = [s for s in snapshots if s.id in whole and s not in future]
